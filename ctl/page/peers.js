@@ -1,12 +1,12 @@
 // The other nodes: who they are, how they are, what they have, and the picture of the network.
 
-import { button, el, empty, icon, sign, visible } from "./build.js";
+import { button, el, empty, icon, sign, svg, visible } from "./build.js";
 import { ask, toast } from "./app.js";
 import * as format from "./format.js";
 import { picture } from "./graph.js";
 import { VirtualList } from "./list.js";
 import { filesOf } from "./peer-files.js";
-import { call, search } from "./server.js";
+import { call, invitation, search } from "./server.js";
 import { learn, on, refresh, state, touch } from "./state.js";
 
 // How often ages are told anew, in milliseconds.
@@ -31,11 +31,13 @@ export function view() {
   const box = el("input", { type: "text", name: "url", class: "wide", placeholder: "http://192.168.1.6:4242", "aria-label": "Address of a peer", autocomplete: "off", autocapitalize: "off", spellcheck: "false", inputmode: "url" });
   const add = el("button", { type: "submit", class: "button primary" }, icon("plus"), "Add peer");
   const form = el("form", { class: "add", on: { submit: (event) => { event.preventDefault(); addPeer(); } } }, box, add);
+  const invited = el("div", { class: "invited" });
+  const invite = el("details", { class: "invite", on: { toggle: () => { if (invite.open) showInvitation(); } } }, el("summary", { text: "Invite somebody" }), invited);
   const around = button("Look around", lookAround, { class: "button quiet", title: "Ask peers for their peers, up to six hops away" });
   const line = el("p", { class: "summary" });
   const nothing = el("div", { class: "holder" });
   const reach = el("p", { class: "reach", hidden: true });
-  const people = el("div", { class: "people" }, form, reach, el("div", { class: "line" }, line, around), nothing, list.root);
+  const people = el("div", { class: "people" }, form, invite, reach, el("div", { class: "line" }, line, around), nothing, list.root);
   nothing.append(empty("No peers yet", [el("p", {}, "Add the address of another node, or give somebody yours: ", el("code", { class: "wrap own" }))]));
   const inside = filesOf();
   let shownPlace = " ";
@@ -59,6 +61,23 @@ export function view() {
     add.disabled = false;
     refresh("peers");
     return undefined;
+  }
+
+  // Four light modules around it are what readers need.
+  function code(qr) {
+    const size = qr.size + 8;
+    return svg("svg", { class: "qr", viewBox: `-4 -4 ${size} ${size}`, role: "img", "aria-label": "QR code of the address" },
+      svg("rect", { x: -4, y: -4, width: size, height: size, fill: "#fff" }), svg("path", { d: qr.path, fill: "#000" }));
+  }
+
+  async function showInvitation() {
+    try {
+      const { invitation: address, qr } = await invitation();
+      invited.replaceChildren(el("code", { class: "wrap", text: address }));
+      if (qr) invited.append(code(qr));
+    } catch (error) {
+      toast(error.message, "bad");
+    }
   }
 
   async function forget(url) {
@@ -90,11 +109,13 @@ export function view() {
 
   function cells(peer) {
     const kind = [KINDS[peer.kind] ?? peer.kind ?? "", peer.dialect === "codes" ? "codes" : ""].filter(Boolean).join(", ");
+    const path = peer.kind === "unknown" ? "" : peer.path;
+    const rate = peer.rate ? `${format.bytes(peer.rate)}/s` : "";
     const answered = peer.last_answer ? `answered ${format.when(peer.last_answer)}` : SOURCES[peer.source] ?? "";
     return [
       el("div", { class: "cell main", role: "gridcell" }, sign(peer.url, 26), el("div", { class: "two" },
         el("bdi", { class: peer.name ? "name" : "name mono", title: visible(peer.url), text: visible(peer.name ?? format.host(peer.url)) }),
-        el("span", { class: `quiet${peer.state === "failing" ? " bad" : peer.notice ? " advice" : ""}`, title: visible(peer.last_error ?? peer.notice ?? ""), text: (peer.state === "failing" ? [peer.name && format.host(peer.url), peer.last_error ?? STATES.failing] : [peer.notice, peer.name && format.host(peer.url), kind, answered]).filter(Boolean).join(" \u00b7 ") }))),
+        el("span", { class: `quiet${peer.state === "failing" ? " bad" : peer.notice ? " advice" : ""}`, title: visible(peer.last_error ?? peer.notice ?? ""), text: (peer.state === "failing" ? [peer.name && format.host(peer.url), peer.last_error ?? STATES.failing] : [peer.notice, peer.name && format.host(peer.url), kind, path, rate, answered]).filter(Boolean).join(" \u00b7 ") }))),
       el("div", { class: "cell meta", role: "gridcell" },
         el("span", { class: `state ${peer.state}`, text: STATES[peer.state] ?? peer.state }),
         el("span", { class: "latency", text: typeof peer.latency === "number" && peer.state === "up" ? format.milliseconds(peer.latency) : "" })),

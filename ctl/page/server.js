@@ -49,6 +49,11 @@ export function call(method, params = {}) {
   return result("/api/call", JSON.stringify({ method, params }));
 }
 
+// The address by which others meet the node: { invitation, qr: { size, path } }.
+export function invitation() {
+  return result("/api/invitation", "");
+}
+
 // Lines of an answer, as they come.
 async function* lines(answer) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -89,6 +89,7 @@ pub(crate) enum Command {
     Hello(HelloArgs),
     Invite(InviteArgs),
     Peers(PeersArgs),
+    Group(GroupArgs),
     Ls(LsArgs),
     Rescan(RescanArgs),
     Status(StatusArgs),
@@ -344,7 +345,8 @@ pub(crate) struct HelloArgs {
 
 /// List the peers that the node knows, or forget one.
 ///
-/// Each is a line: URL, whether it answers, kind, source, time of the last answer, last error.
+/// Each is a line: URL, whether it answers, kind, path (plain or tls), round trip, rate of the content that it sent, id,
+/// source, time of the last answer, problem.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  ctl peers\n  ctl peers rm http://192.0.2.7:4242")]
 pub(crate) struct PeersArgs {
@@ -361,6 +363,44 @@ pub(crate) enum PeersAction {
     Rm {
         /// URL of the peer
         url: String,
+    },
+}
+
+/// Group nodes by their ids, so that the policy can tell friends from strangers.
+///
+/// A policy sees the groups of a node that asks: "friends" in f.groups. Each group is a line: name, ids.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl group add friends http://192.0.2.7:4242      a peer that the node has met
+  ctl group add friends 'sixhop://ID/?at=HOST:PORT'
+  ctl group ls
+  ctl group rm friends ID                          one node
+  ctl group rm friends                             the whole group")]
+pub(crate) struct GroupArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<GroupAction>,
+}
+
+/// An action on groups.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum GroupAction {
+    /// Add nodes to a group, which is made if it is new
+    Add {
+        /// Name of the group: letters, digits, `-` and `_`
+        name: String,
+        /// Ids, addresses of `ctl invite`, or URLs of peers
+        #[arg(required = true)]
+        nodes: Vec<String>,
+    },
+    /// List them; so does `ctl group` alone
+    Ls,
+    /// Remove nodes from a group, or the whole group
+    Rm {
+        /// Name of the group
+        name: String,
+        /// Ids, addresses of `ctl invite`, or URLs of peers
+        nodes: Vec<String>,
     },
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod fetch;
 pub(crate) mod grep;
+pub(crate) mod group;
 pub(crate) mod hello;
 pub(crate) mod invite;
 pub(crate) mod log_level;
@@ -34,6 +35,7 @@ pub(crate) mod welcome;
 
 use std::path::PathBuf;
 
+use node_base::home::expanded;
 use tokio::runtime::Handle;
 
 use crate::{
@@ -59,6 +61,7 @@ pub(crate) fn execute(
         Command::Hello(args) => runtime.block_on(hello::run(args, context)),
         Command::Invite(_) => runtime.block_on(invite::run(context)),
         Command::Peers(args) => runtime.block_on(peers::run(args.action, context)),
+        Command::Group(args) => runtime.block_on(group::run(args.action, context)),
         Command::Ls(args) => runtime.block_on(ls::run(args, context)),
         Command::Rescan(args) => runtime.block_on(rescan::run(args, context)),
         Command::Status(args) => runtime.block_on(status::run(args, context)),
@@ -107,7 +110,7 @@ impl Context {
     /// Returns the state directory of the owner's node.
     pub(crate) fn state(&self) -> Result<PathBuf, CtlError> {
         if let Some(given) = &self.state {
-            return Ok(given.clone());
+            return expanded(given).map_err(|error| CtlError::usage(error.to_string()));
         }
         #[cfg(feature = "embedded")]
         {

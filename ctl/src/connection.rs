@@ -23,7 +23,10 @@ use jsonrpsee_http_client::{
     HeaderMap, HeaderValue, HttpClient, HttpClientBuilder, RpcLogger, RpcService,
 };
 use jsonrpsee_ws_client::{WsClient, WsClientBuilder};
-use node_base::state::private::{NotPrivate, check_directory};
+use node_base::{
+    secret::BadSecret,
+    state::private::{NotPrivate, check_directory},
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{Callee, CtlError};
@@ -69,7 +72,7 @@ impl Connection {
         secret: &SecretString,
     ) -> Result<Connection, CtlError> {
         let bearer = authorization(secret)
-            .ok_or_else(|| CtlError::BadSecret(callee.source_of_secret.clone()))?;
+            .ok_or_else(|| CtlError::BadSecret(callee.source_of_secret.clone(), BadSecret::Line))?;
         let mut headers = HeaderMap::new();
         headers.insert("authorization", bearer);
         let backend = channel.clone();

@@ -22,6 +22,7 @@ use jsonrpsee::{
 };
 use jsonrpsee_http_client::transport::Error as HttpError;
 use node_api::error::{ApiError, ErrorCode, ErrorReason};
+use node_base::secret::BadSecret;
 use node_wire::escaped_whole;
 use serde_json::{Value, json, value::RawValue};
 
@@ -66,10 +67,8 @@ pub(crate) enum CtlError {
     SecretForeign { file: PathBuf },
     #[error("there is no secret to talk to the node with: no file {}, and neither SIXHOP_SECRET_FILE nor SIXHOP_SECRET is set", .file.display())]
     NoSecret { file: PathBuf },
-    #[error("the secret {0} is empty or all zeros; remove it to have a new one made")]
-    EmptySecret(String),
-    #[error("the secret {0} is not one line of text")]
-    BadSecret(String),
+    #[error("the secret {0} {1}; remove it to have a new one made")]
+    BadSecret(String, BadSecret),
     #[error("what answers at {place} is not a Sixhop node: {reason}")]
     NotANode { place: Place, reason: String },
     #[error("{} exists already; give another path, or --replace to overwrite it", .0.display())]
@@ -164,8 +163,7 @@ impl CtlError {
             | CtlError::SecretForeign { .. }
             | CtlError::SecretReadable { .. }
             | CtlError::NoSecret { .. }
-            | CtlError::EmptySecret(_)
-            | CtlError::BadSecret(_) => ErrorCode::Denied,
+            | CtlError::BadSecret(..) => ErrorCode::Denied,
             CtlError::Exists(_) => ErrorCode::Exists,
             CtlError::File { source, .. } | CtlError::Output(source) => code_of_io(source),
             CtlError::Deadline(_) => ErrorCode::Deadline,

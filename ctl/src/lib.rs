@@ -22,6 +22,7 @@ mod embedded;
 mod error;
 mod output;
 mod patience;
+mod qr;
 mod script;
 mod ui;
 

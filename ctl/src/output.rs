@@ -79,6 +79,13 @@ impl Output {
         }
     }
 
+    /// Returns true if a person looks, at a window that is wide enough for these lines.
+    pub(crate) fn has_room_for(self, lines: &str) -> bool {
+        let widest = lines.lines().map(|line| line.chars().count()).max();
+        self.width()
+            .is_some_and(|width| widest.unwrap_or(0) <= width)
+    }
+
     /// A text in lines that fit behind a margin of the window of a person, taken apart at spaces; one line otherwise.
     pub(crate) fn wrapped(self, text: &str, margin: usize) -> Vec<String> {
         match self.width() {

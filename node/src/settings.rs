@@ -30,7 +30,13 @@ use crate::{
     cli::{LogFormat, Mdns, NodeArgs},
     sandbox::Sandbox,
 };
-use node_base::{platform, schedule::RateSchedule, size::Size};
+use node_base::{
+    home::{HomeError, expanded},
+    platform,
+    schedule::RateSchedule,
+    size::Size,
+    state::own::{lies_in, lies_in_state},
+};
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4242);
 const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4243);
@@ -100,9 +106,9 @@ pub enum SettingsError {
     /// The state directory would hold what is shared.
     #[error("the shared directory {} lies in the state directory, which the node keeps for itself; choose another --share or --state", .0.display())]
     ShareInState(PathBuf),
-    /// There is no home directory.
-    #[error("{}: `~/` needs HOME, which is not set", .0.display())]
-    NoHome(PathBuf),
+    /// A path begins with `~` and has no meaning.
+    #[error(transparent)]
+    Home(#[from] HomeError),
     /// A control address that others could reach.
     #[error(
         "--control {0}: the control connection must be on a loopback address, such as 127.0.0.1:4243"
@@ -212,7 +218,8 @@ impl Settings {
     ///
     /// # Errors
     /// The first thing that makes no sense.
-    pub fn resolve(args: NodeArgs) -> Result<Settings, SettingsError> {
+    pub fn resolve(mut args: NodeArgs) -> Result<Settings, SettingsError> {
+        expand(&mut args)?;
         let file = args.config.as_deref().map(read_config).transpose()?;
         let file = file.unwrap_or_default();
         let meeting = Meeting::resolve(&args, &file)?;
@@ -375,6 +382,22 @@ fn absolute(name: &str) -> Option<PathBuf> {
     path.filter(|path| path.is_absolute())
 }
 
+/// Expands `~` in the paths of options and variables, which no shell may have seen.
+fn expand(args: &mut NodeArgs) -> Result<(), HomeError> {
+    let paths = [
+        &mut args.share,
+        &mut args.state,
+        &mut args.config,
+        &mut args.peers,
+        &mut args.plugins,
+        &mut args.network_key_file,
+    ];
+    for path in paths.into_iter().flatten() {
+        *path = expanded(path)?;
+    }
+    Ok(())
+}
+
 fn read_config(path: &Path) -> Result<ConfigFile, SettingsError> {
     let text = fs::read_to_string(path).map_err(|error| SettingsError::File {
         option: "--config",
@@ -392,7 +415,8 @@ fn read_config(path: &Path) -> Result<ConfigFile, SettingsError> {
         &mut file.network_key_file,
     ];
     for named in paths.into_iter().flatten() {
-        *named = in_config(named, beside)?;
+        // Others are relative to the file.
+        *named = beside.join(expanded(named)?);
     }
     Ok(file)
 }
@@ -416,19 +440,6 @@ fn config_error(path: &Path, text: &str, error: toml::de::Error) -> SettingsErro
             path,
             error: Box::new(error),
         },
-    }
-}
-
-/// Returns the meaning of a path in a configuration file in the directory `beside`: `~/` is
-/// the home directory, and other paths are relative to the file.
-fn in_config(path: &Path, beside: &Path) -> Result<PathBuf, SettingsError> {
-    match path.strip_prefix("~") {
-        Ok(below) => {
-            let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
-            let home = home.ok_or_else(|| SettingsError::NoHome(path.to_owned()))?;
-            Ok(PathBuf::from(home).join(below))
-        }
-        Err(_) => Ok(beside.join(path)),
     }
 }
 
@@ -521,7 +532,7 @@ fn check_apart(
     for (option, path) in kept {
         check_outside(option, path.map(PathBuf::as_path), share)?;
     }
-    if really(share).starts_with(really(state)) {
+    if really(share).starts_with(really(state)) || lies_in_state(share, state) {
         return Err(SettingsError::ShareInState(share.to_owned()));
     }
     Ok(())
@@ -535,10 +546,12 @@ fn check_outside(
     share: &Path,
 ) -> Result<(), SettingsError> {
     match path {
-        Some(path) if really(path).starts_with(really(share)) => Err(SettingsError::InShare {
-            option,
-            path: path.to_owned(),
-        }),
+        Some(path) if really(path).starts_with(really(share)) || lies_in(path, share) => {
+            Err(SettingsError::InShare {
+                option,
+                path: path.to_owned(),
+            })
+        }
         _ => Ok(()),
     }
 }

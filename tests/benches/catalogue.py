@@ -133,16 +133,17 @@ def scan(home, count, wait_for_digests, distinct):
         figures(node, vocabulary, chance)
         print(f"resident {node.memory('VmRSS'):.0f} MiB, most {node.memory('VmHWM'):.0f} MiB", flush=True)
     changes(node, share, chance)
-    files = count
-    wait(lambda: node.status()["files"] == files, 10)
+    wait(lambda: node.status()["files"] == count, 10)
     node.stop()
     late = next(share.iterdir()) / "made while the node was away.txt"
     late.touch()
     for _ in range(3):
         node = Node(share, state)
         ready = node.ready_after
-        right = node.status()["files"] == files + 1 and node.found("made while away") == [str(late.relative_to(share))]
-        print(f"warm start: ready after {ready:.2f} s, answers {'right' if right else 'WRONG'} after {time.monotonic() - node.begun:.2f} s; resident {node.memory('VmRSS'):.0f} MiB", flush=True)
+        answer = node.search("made while away", 100)
+        right = [hit["name"] for hit in answer["hits"]] == [str(late.relative_to(share))]
+        said = "right" if right else "WRONG" if answer["end"] == "complete" else f"{answer['end']}, as it says,"
+        print(f"warm start: ready after {ready:.2f} s, answers {said} after {time.monotonic() - node.begun:.2f} s; resident {node.memory('VmRSS'):.0f} MiB", flush=True)
         time.sleep(3)
         node.stop()
 

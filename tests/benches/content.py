@@ -5,7 +5,8 @@
 
 CORPUS is a directory of text, such as a copy of the sources of ~/.cargo/registry/src. Needs ripgrep (`rg`; Debian: ripgrep). The node shares CORPUS
 as it is; its state is in a directory that is removed at the end. Queries go over one kept control connection; ripgrep is started for each of its
-searches, reads files that the system has in memory, and prints to a pipe. Both take turns, and each figure is the median of the rounds.
+searches, reads files that the system has in memory but those whose names begin with a dot, which a node does not share, and prints to a pipe. Both take
+turns, and each figure is the median of the rounds.
 """
 
 import argparse
@@ -38,7 +39,7 @@ class Node(node.Node):
 
 
 def rg(corpus, pattern, *options):
-    command = ["rg", "--no-config", "--no-ignore", "--hidden", "--no-heading", "--null", "-n", "--column", *options, "-e", pattern, "."]
+    command = ["rg", "--no-config", "--no-ignore", "--no-heading", "--null", "-n", "--column", *options, "-e", pattern, "."]
     done = subprocess.run(command, cwd=corpus, capture_output=True)
     if done.returncode > 1:
         return None
@@ -173,7 +174,7 @@ def changes(node, corpus, count):
 
 
 def rg_quietly(corpus, pattern, options):
-    command = ["rg", "--no-config", "--no-ignore", "--hidden", *(options or ["-n", "--column"]), "-e", pattern, "."]
+    command = ["rg", "--no-config", "--no-ignore", *(options or ["-n", "--column"]), "-e", pattern, "."]
     subprocess.run(command, cwd=corpus, stdout=subprocess.PIPE, check=False)
 
 

@@ -15,6 +15,7 @@
 
 mod blobs;
 mod cache;
+mod capture;
 mod cat;
 mod catalogue;
 mod chapter;
@@ -26,9 +27,11 @@ mod ctl_cli;
 mod discovery;
 mod encryption;
 mod fetch_names;
+mod first_meetings;
 mod flood;
 mod foreign_text;
 mod fresh;
+mod groups;
 mod hints;
 mod hooks;
 mod how_to;
@@ -41,6 +44,7 @@ mod neighbours;
 mod node_names;
 mod operated;
 mod outlets;
+mod own_files;
 mod packaging;
 mod pictures;
 mod plugins;

@@ -315,6 +315,7 @@ fn doctor_says_what_to_do_and_fails_when_something_does() {
         ("ports", "ok"),
         ("reach", "warning"),
         ("peers", "warning"),
+        ("encryption", "ok"),
     ] {
         let check = check(&found, name);
         assert_eq!(check["state"], state, "{check}");

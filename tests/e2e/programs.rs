@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use e2e::{Home, NodeProcess, eventually, wait_until};
+use e2e::{Home, NodeProcess, eventually, http, wait_until};
 use serde_json::{Value, json};
 
 use crate::world::{ctl, noded, repository};
@@ -157,6 +157,11 @@ fn a_program_that_breaks_is_switched_off_and_the_node_goes_on() {
     );
     put(&directory, FILE, &broken);
     wait_for(&node, "it is loaded", |plugin| plugin["state"] == "ready");
+    // Strangers read that it failed, and no word of it.
+    let refused = http::get(&node.url, "/search?q=key:x").unwrap();
+    assert_eq!(refused.status, 400);
+    let text = String::from_utf8(refused.body).unwrap();
+    assert_eq!(text, "the handler `key:` failed\n");
     wait_until("it is switched off", Duration::from_secs(20), || {
         let failed = ctl(node.home()).args(["search", "key:x"]).run();
         assert!(failed.stderr.contains("key:"), "{}", failed.stderr);

@@ -256,12 +256,15 @@ fn three_askers_of_a_limited_holder_get_every_file() {
 fn a_folder_of_a_slow_holder_comes_whole() {
     let taken = crowd("40K", 1, 12, 40_000);
     let due = 12.0 * 40_000.0 / (40.0 * 1024.0);
+    assert!(taken >= due * 0.9, "{taken} of {due}");
     assert!(taken <= due * 2.0 + 5.0, "{taken} of {due}");
 }
 
+/// Three pieces: turns of a piece would let two of them pass at once, and the third after a silence.
 #[test]
-fn a_file_of_many_pieces_comes_from_a_slow_holder() {
-    let taken = crowd("20K", 1, 1, 280_000);
-    let due = 280_000.0 / (20.0 * 1024.0);
+fn a_file_of_many_pieces_comes_at_the_rate_of_its_holder() {
+    let taken = crowd("40K", 1, 1, 560_000);
+    let due = 560_000.0 / (40.0 * 1024.0);
+    assert!(taken >= due * 0.9, "{taken} of {due}");
     assert!(taken <= due * 2.0 + 5.0, "{taken} of {due}");
 }

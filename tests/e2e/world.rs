@@ -1,6 +1,7 @@
 //! The programs under test, and mixed networks of nodes and peers of the book.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use e2e::{Ctl, Dialect, Home, NodeOptions, NodeProcess, Pty, PythonPeer, xmlrpc};
 
@@ -21,8 +22,16 @@ fn program(variable: &str, built: &str) -> PathBuf {
 }
 
 /// Returns options of a node with a home of its own.
+///
+/// With `E2E_MIXED`, the path of another build, every second node is of that build: a mixed
+/// network, in which two nodes speak in clear if one of them knows no TLS.
 pub(crate) fn noded() -> NodeOptions {
-    NodeOptions::new(noded_program())
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    let is_second = STARTED.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+    match std::env::var_os("E2E_MIXED").filter(|_| is_second) {
+        Some(other) => NodeOptions::new(PathBuf::from(other)),
+        None => NodeOptions::new(noded_program()),
+    }
 }
 
 /// Returns a run of `ctl` against the state of a home.

@@ -44,6 +44,8 @@ enum Within {
     Limits(String),
     /// Mounts of its own, with a disk of memory of this size as its share.
     Memory(String),
+    /// Mounts of its own, which these commands of the shell make.
+    Mounts(String),
 }
 
 /// A node that did not start.
@@ -131,6 +133,13 @@ impl NodeOptions {
         self
     }
 
+    /// Makes mounts that it alone has, by commands such as `mount --bind state share/m`, run in its home.
+    #[must_use]
+    pub fn mounts(mut self, commands: &str) -> NodeOptions {
+        self.within = Within::Mounts(commands.to_owned());
+        self
+    }
+
     /// Returns true if such a disk can be mounted here: not every system lets users have a name space of mounts.
     pub fn can_mount() -> bool {
         let probe = "mount -t tmpfs -o size=1m probe /tmp";
@@ -198,6 +207,15 @@ impl NodeOptions {
                     .arg(format!("{mount}; shift; exec \"$0\" \"$@\""))
                     .arg(&self.program)
                     .arg(self.home.share());
+                unshare
+            }
+            Within::Mounts(commands) => {
+                let mut unshare = Command::new("unshare");
+                unshare
+                    .args(UNSHARED)
+                    .args(["sh", "-c"])
+                    .arg(format!("{{ {commands}; }} || exit 1; exec \"$0\" \"$@\""))
+                    .arg(&self.program);
                 unshare
             }
             Within::Limits(limits) => {

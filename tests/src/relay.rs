@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 pub struct Relay {
     /// Its URL.
     pub url: String,
+    id: String,
     read: Arc<Mutex<Vec<u8>>>,
     /// Its tasks end with it.
     _runtime: Runtime,
@@ -40,8 +41,9 @@ impl Relay {
         let listener = listener.expect("a port is free");
         let address = listener.local_addr().expect("it listens");
         let read = Arc::default();
+        let key = Arc::new(NodeKey::random());
         let middle = Arc::new(Middle {
-            tls: Tls::new(&Arc::new(NodeKey::random())),
+            tls: Tls::new(&key),
             behind,
             read: Arc::clone(&read),
         });
@@ -53,9 +55,15 @@ impl Relay {
         });
         Relay {
             url: format!("http://{address}/"),
+            id: key.id().to_string(),
             read,
             _runtime: runtime,
         }
+    }
+
+    /// Returns the id that it shows.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// Returns all that it has read so far, of both sides.
@@ -70,7 +78,7 @@ impl Middle {
     async fn pass(&self, socket: TcpStream) -> Option<()> {
         let near: PeerStream = self.tls.accept(socket).await.ok()?;
         let socket = TcpStream::connect(self.behind).await.ok()?;
-        let far = self.tls.connect(socket, None).await.ok()?;
+        let far = self.tls.connect(socket, None, 0).await.ok()?;
         let ((near_in, near_out), (far_in, far_out)) = (split(near), split(far));
         tokio::join!(self.copy(near_in, far_out), self.copy(far_in, near_out));
         Some(())

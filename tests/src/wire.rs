@@ -20,6 +20,8 @@ pub enum Tapping {
     Passes,
     /// Passes requests in clear on, and answers TLS as a server without TLS.
     StripsTls,
+    /// Takes the word that a node speaks TLS out of what it says in clear, and passes TLS on.
+    HidesTls,
     /// Flips a bit of what comes back over TLS, behind the first flight.
     Tampers,
 }
@@ -142,20 +144,24 @@ impl State {
         let there = TcpStream::connect(behind).ok()?;
         let (from, to) = (there.try_clone().ok()?, here.try_clone().ok()?);
         lock(&self.open).extend([there.try_clone().ok()?, here.try_clone().ok()?]);
-        let tampers = is_tls && tapping == Tapping::Tampers;
+        let back = match tapping {
+            Tapping::Tampers if is_tls => tapping,
+            Tapping::HidesTls if !is_tls => tapping,
+            _ => Tapping::Passes,
+        };
         let call = is_tls.then(|| {
             let mut calls = lock(&self.calls);
             calls.push(Vec::new());
             calls.len() - 1
         });
         std::thread::scope(|threads| {
-            threads.spawn(|| self.copy(from, to, tampers, None));
-            self.copy(here, there, false, call);
+            threads.spawn(|| self.copy(from, to, back, None));
+            self.copy(here, there, Tapping::Passes, call);
         });
         Some(())
     }
 
-    fn copy(&self, mut from: TcpStream, mut to: TcpStream, tampers: bool, call: Option<usize>) {
+    fn copy(&self, mut from: TcpStream, mut to: TcpStream, tapping: Tapping, call: Option<usize>) {
         let (mut buffer, mut parts) = (vec![0; 64 * 1024], 0);
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let part = &mut buffer[..count];
@@ -163,8 +169,10 @@ impl State {
             if let Some(call) = call {
                 lock(&self.calls)[call].extend_from_slice(part);
             }
-            if tampers && parts > 0 {
-                part[count / 2] ^= 1;
+            match tapping {
+                Tapping::Tampers if parts > 0 => part[count / 2] ^= 1,
+                Tapping::HidesTls => hide(part, b"<string>tls</string>"),
+                _ => {}
             }
             parts += 1;
             if to.write_all(part).is_err() {
@@ -173,6 +181,14 @@ impl State {
         }
         let _ = to.shutdown(Shutdown::Write);
         let _ = from.shutdown(Shutdown::Read);
+    }
+}
+
+/// Writes another word of the same length in place of a text that is in one part.
+fn hide(part: &mut [u8], text: &[u8]) {
+    let found = part.windows(text.len()).position(|window| window == text);
+    if let Some(at) = found {
+        part[at + text.len() / 2] = b'x';
     }
 }
 

@@ -1,9 +1,9 @@
-//! `ctl invite`: prints the address by which others meet the node.
+//! `ctl invite`: prints the address by which others meet the node, for a person as a QR code too.
 
 use serde_json::json;
 
 use super::Context;
-use crate::{error::CtlError, output::escaped};
+use crate::{error::CtlError, output::escaped, qr::Qr};
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context) -> Result<(), CtlError> {
@@ -21,5 +21,9 @@ pub(crate) async fn run(context: &Context) -> Result<(), CtlError> {
     if let Some(reach) = &status.reach {
         output.note(&escaped(reach));
     }
-    output.line(&escaped(&status.invitation))
+    output.line(&escaped(&status.invitation))?;
+    match Qr::of(&status.invitation).map(|qr| qr.to_blocks()) {
+        Some(blocks) if output.has_room_for(&blocks) => output.lines(&blocks),
+        _ => Ok(()),
+    }
 }

@@ -1,17 +1,20 @@
 //! `ctl peers`: lists the peers that the node knows, or forgets one.
 
-use node_api::peer::{Peer, PeerDialect, PeerKind, PeerPath, PeerSource, PeerState};
+use node_api::peer::{Peer, PeerDialect, PeerKind, PeerSource, PeerState};
 use serde_json::json;
 
 use super::Context;
 use crate::{
     cli::PeersAction,
     error::CtlError,
-    output::{Output, Paint, Painted, address, escaped},
+    output::{Output, Paint, Painted, address, bytes, escaped},
 };
 
 /// Width of a window from which on a table has all columns.
 const WIDE: usize = 120;
+
+/// Columns of a table in a narrower one.
+const NARROW: usize = 5;
 
 /// Columns before the second line of a problem.
 const INDENT: usize = 2;
@@ -56,9 +59,11 @@ fn show(peers: &[Peer], output: Output) -> Result<(), CtlError> {
         "what",
         "last answer",
         "known from",
+        "round trip",
+        "rate",
         "id",
     ];
-    let columns = if is_wide { head.len() } else { head.len() - 2 };
+    let columns = if is_wide { head.len() } else { NARROW };
     let row = |peer: &Peer| {
         let mut row = vec![
             peer.name.clone().unwrap_or_else(|| "-".to_owned()),
@@ -67,6 +72,8 @@ fn show(peers: &[Peer], output: Output) -> Result<(), CtlError> {
             what_over(peer),
             last_answer(peer, output),
             source(peer.source).to_owned(),
+            round_trip(peer),
+            rate(peer),
             id(peer),
         ];
         row.truncate(columns);
@@ -121,7 +128,21 @@ fn row(peer: &Peer, output: Output) -> Vec<String> {
         last_answer(peer, output),
         problem(peer).unwrap_or("-").to_owned(),
         peer.name.clone().unwrap_or_else(|| "-".to_owned()),
+        round_trip(peer),
+        rate(peer),
     ]
+}
+
+/// Returns the time of its answer to the last introduction.
+fn round_trip(peer: &Peer) -> String {
+    let time = peer.latency.map(|time| format!("{time} ms"));
+    time.unwrap_or_else(|| "-".to_owned())
+}
+
+/// Returns how fast it sent content lately.
+fn rate(peer: &Peer) -> String {
+    let rate = peer.rate.map(|rate| format!("{}/s", bytes(rate)));
+    rate.unwrap_or_else(|| "-".to_owned())
 }
 
 fn last_answer(peer: &Peer, output: Output) -> String {
@@ -167,10 +188,9 @@ fn id(peer: &Peer) -> String {
 
 /// Returns the word for the path of calls to it; a peer that was not called yet has none.
 fn path(peer: &Peer) -> &'static str {
-    match (peer.kind, peer.path) {
-        (PeerKind::Unknown, _) => "-",
-        (_, PeerPath::Plain) => "plain",
-        (_, PeerPath::Tls) => "tls",
+    match peer.kind {
+        PeerKind::Unknown => "-",
+        PeerKind::Sixhop | PeerKind::Chapter => peer.path.name(),
     }
 }
 

@@ -112,7 +112,13 @@ fn shares(status: &NodeStatus) -> String {
 fn peers(status: &NodeStatus) -> String {
     match status.peers {
         0 => "none; introduce one with `ctl hello URL`".to_owned(),
-        count => format!("{count}, see `ctl peers`"),
+        count => {
+            let paths = status.peer_paths.iter();
+            let paths: String = paths
+                .map(|(path, peers)| format!(", {peers} {path}"))
+                .collect();
+            format!("{count}{paths}; see `ctl peers`")
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use node_api::{
     events::{EventPage, EventsClient},
     fetch::{FetchBatch, FetchClient, FetchPlan, FetchState, FetchStatus},
     node::{Check, NodeClient, NodeStatus},
-    peer::{Peer, PeerState, PeersClient},
+    peer::{Group, Peer, PeerState, PeersClient},
     plugin::{Plugin, PluginsClient},
     search::{SearchAnswer, SearchClient, SearchReach},
     share::{ShareClient, ShareFile, ShareRescan, SkippedEntry},
@@ -223,6 +223,29 @@ impl Connection {
     /// Forgets a peer. Says whether it was known.
     pub(crate) async fn forget(&self, url: &str) -> Result<bool, CtlError> {
         self.sorted_out(PeersClient::remove(&self.http, url.to_owned()).await)
+    }
+
+    /// Lists the groups of nodes.
+    pub(crate) async fn groups(&self) -> Result<Vec<Group>, CtlError> {
+        self.sorted_out(PeersClient::groups(&self.http).await)
+    }
+
+    /// Adds nodes to a group.
+    pub(crate) async fn group_add(
+        &self,
+        name: &str,
+        nodes: Vec<String>,
+    ) -> Result<Group, CtlError> {
+        self.sorted_out(PeersClient::group_add(&self.http, name.to_owned(), nodes).await)
+    }
+
+    /// Removes nodes from a group, or the whole group. Says whether anything was removed.
+    pub(crate) async fn group_remove(
+        &self,
+        name: &str,
+        nodes: Option<Vec<String>>,
+    ) -> Result<bool, CtlError> {
+        self.sorted_out(PeersClient::group_remove(&self.http, name.to_owned(), nodes).await)
     }
 
     /// Checks what the node needs.

@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use node_base::state::private::{self, NotPrivate};
+use node_base::{
+    secret::secret_in,
+    state::private::{self, NotPrivate},
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::CtlError;
@@ -70,20 +73,15 @@ fn read_if_there(file: &Path) -> Result<Option<FoundSecret>, CtlError> {
     checked(&SecretString::from(text), file.display().to_string()).map(Some)
 }
 
-/// Returns the secret without white space around it, if something is left and it is one line.
+/// Returns the secret without white space around it, if it is one.
 fn checked(text: &SecretString, source: String) -> Result<FoundSecret, CtlError> {
-    let secret = text.expose_secret().trim();
-    if secret.chars().all(|c| matches!(c, '0' | '\0')) {
-        return Err(CtlError::EmptySecret(source));
+    match secret_in(text.expose_secret()) {
+        Ok(secret) => Ok(FoundSecret {
+            value: SecretString::from(secret),
+            source,
+        }),
+        Err(reason) => Err(CtlError::BadSecret(source, reason)),
     }
-    let is_secret = secret.bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_secret {
-        return Err(CtlError::BadSecret(source));
-    }
-    Ok(FoundSecret {
-        value: SecretString::from(secret),
-        source,
-    })
 }
 
 #[cfg(test)]
@@ -94,6 +92,8 @@ mod tests {
     )]
 
     use std::{fs, os::unix::fs::PermissionsExt};
+
+    use node_base::secret::BadSecret;
 
     use super::*;
 
@@ -120,12 +120,13 @@ mod tests {
     fn the_file_comes_first_then_the_named_file_then_the_variable() {
         let home = Home::new();
         let absent = home.0.path().join("absent");
-        let file = home.put("secret", "one\n", 0o600);
-        let named = home.put("named", "two", 0o400);
-        let direct = || Some(SecretString::from("three"));
-        assert_eq!(value(choose(&file, Some(named.clone()), direct())), "one");
-        assert_eq!(value(choose(&absent, Some(named), direct())), "two");
-        assert_eq!(value(choose(&absent, None, direct())), "three");
+        let [one, two, three] = ["1", "2", "3"].map(|digit| digit.repeat(64));
+        let file = home.put("secret", &format!("{one}\n"), 0o600);
+        let named = home.put("named", &two, 0o400);
+        let direct = || Some(SecretString::from(three.clone()));
+        assert_eq!(value(choose(&file, Some(named.clone()), direct())), one);
+        assert_eq!(value(choose(&absent, Some(named), direct())), two);
+        assert_eq!(value(choose(&absent, None, direct())), three);
     }
 
     #[test]
@@ -151,19 +152,23 @@ mod tests {
     #[test]
     fn an_empty_or_odd_secret_is_refused() {
         let home = Home::new();
-        for text in ["", "\n", &"0".repeat(64), &"\0".repeat(64)] {
+        let long = "1".repeat(64);
+        let (lines, marked) = (format!("{long}\n{long}"), format!("\u{feff}{long}"));
+        for (text, expected) in [
+            ("", BadSecret::Empty),
+            ("\n", BadSecret::Empty),
+            (&"0".repeat(64), BadSecret::Empty),
+            (&"\0".repeat(64), BadSecret::Empty),
+            ("two words", BadSecret::Line),
+            (&lines, BadSecret::Line),
+            (&marked, BadSecret::Line),
+            (&"\u{e9}".repeat(32), BadSecret::Line),
+            ("short", BadSecret::Short),
+        ] {
             let file = home.put("secret", text, 0o600);
-            assert!(
-                matches!(choose(&file, None, None), Err(CtlError::EmptySecret(_))),
-                "{text:?}"
-            );
-        }
-        for text in ["two words", "two\nlines", "caf\u{e9}"] {
-            let file = home.put("secret", text, 0o600);
-            assert!(
-                matches!(choose(&file, None, None), Err(CtlError::BadSecret(_))),
-                "{text:?}"
-            );
+            let error = choose(&file, None, None).unwrap_err();
+            let is_expected = matches!(error, CtlError::BadSecret(_, reason) if reason == expected);
+            assert!(is_expected, "{text:?}: {error}");
         }
     }
 
@@ -173,7 +178,7 @@ mod tests {
         let file = home.put("secret", "hush hush", 0o600);
         let error = choose(&file, None, None).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hush"));
-        let good = home.put("good", "hush", 0o600);
+        let good = home.put("good", &"hush".repeat(16), 0o600);
         assert!(!format!("{:?}", choose(&good, None, None)).contains("hush"));
     }
 }

@@ -70,6 +70,13 @@ impl Target {
     /// Errors if `to` is a file that is there and may not be written over.
     pub(crate) fn check(to: &Path, existing: Existing) -> Result<(), CtlError> {
         let is_taken = !to.is_dir() && !takes_bytes(to) && fs::symlink_metadata(to).is_ok();
+        let is_socket = fs::metadata(to).is_ok_and(|there| there.file_type().is_socket());
+        if is_socket {
+            return Err(CtlError::failed(format!(
+                "{} is a socket, which no file takes the place of; give another path",
+                to.display()
+            )));
+        }
         if existing == Existing::Keep && is_taken {
             return Err(CtlError::Exists(to.to_owned()));
         }

@@ -6,14 +6,14 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tiny_http::{Method, Request};
 use tokio::{runtime::Handle, sync::watch};
 
 use super::{
     access::Access, call::Call, link::NodeLink, news, page, reply::Reply, search, upload::Uploads,
 };
-use crate::error::CtlError;
+use crate::{error::CtlError, qr::Qr};
 
 /// Longest token, in bytes.
 const TOKEN_MAX: u64 = 256;
@@ -81,6 +81,7 @@ impl Site {
                 |reply| reply,
                 |call| Reply::result(handle.block_on(call.make(&self.node))),
             ),
+            (Method::Post, "/api/invitation") => Reply::result(handle.block_on(self.invitation())),
             (Method::Post, path) if path.starts_with("/api/upload/") => {
                 let result =
                     self.upload(&path["/api/upload/".len()..], query, &mut request, handle);
@@ -89,6 +90,14 @@ impl Site {
             _ => Reply::refusal(404, "not_found", "there is no such call"),
         };
         reply.send(request);
+    }
+
+    /// Returns the address by which others meet the node, and its QR code.
+    async fn invitation(&self) -> Result<Value, CtlError> {
+        let status = self.node.call("node.status", &Map::new()).await?;
+        let invitation = status["invitation"].as_str().unwrap_or_default();
+        let qr = Qr::of(invitation).map(|qr| qr.to_json());
+        Ok(json!({ "invitation": invitation, "qr": qr }))
     }
 
     /// Makes a session out of the token of a link.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{contract::namespace, error::ApiError};
+use crate::{contract::namespace, error::ApiError, peer::PeerPath};
 
 /// Longest time that `fetch.wait` waits, in seconds.
 pub const WAIT_SECONDS_MAX: u32 = 20;
@@ -33,6 +33,9 @@ pub struct FetchStatus {
     pub rate: u64,
     /// The peer that delivers or delivered it.
     pub peer: Option<String>,
+    /// The protocol that carries the calls to this peer.
+    #[serde(default)]
+    pub path: Option<PeerPath>,
     /// Peers asked so far.
     pub asked: u32,
     /// The time of its start, Unix milliseconds.

@@ -64,6 +64,9 @@ pub struct NodeStatus {
     pub sandbox: SandboxStatus,
     /// Number of known peers.
     pub peers: u64,
+    /// Number of the peers that have answered, by the protocol that carries the calls to them: `plain`, `tls`.
+    #[serde(default)]
+    pub peer_paths: BTreeMap<String, u64>,
     /// Bytes that cached content takes on the disk.
     #[serde(default)]
     pub cache_bytes: u64,

@@ -35,11 +35,23 @@ pub struct Peer {
     /// Time of its answer to the last introduction, in milliseconds.
     #[serde(default)]
     pub latency: Option<u64>,
+    /// Bytes a second of the content that it sent lately, if it sent enough to tell.
+    #[serde(default)]
+    pub rate: Option<u64>,
     /// The error of the last call, while it is failing.
     pub last_error: Option<String>,
     /// A problem between it and this node, and what to do, where this was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
+}
+
+/// A group of nodes that the owner has made, for the policy.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// The ids of its nodes, 64 hex digits each, sorted.
+    pub ids: Vec<String>,
 }
 
 /// The protocol that carries the calls to a peer.
@@ -51,6 +63,17 @@ pub enum PeerPath {
     Plain,
     /// TLS over TCP, with the key of the peer.
     Tls,
+}
+
+impl PeerPath {
+    /// Returns its name, as people see it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            PeerPath::Plain => "plain",
+            PeerPath::Tls => "tls",
+        }
+    }
 }
 
 /// The kind of a peer.
@@ -123,6 +146,15 @@ namespace! {
         fn "add" add(url: [String]) -> [Peer];
         /// Forgets a peer. Says whether it was known.
         fn "remove" remove(url: [String]) -> [bool];
+        /// Lists the groups of nodes, sorted by name.
+        fn "groups" groups() -> [Vec<Group>];
+        /// Adds nodes to a group, which it makes if it is new. Gives the group.
+        ///
+        /// A node is an id, an address `sixhop://ID/…`, or the URL of a peer whose id is known. The policy sees the
+        /// groups of a node that asks as `q.groups` and `f.groups`, if its connection shows its id.
+        fn "group_add" group_add(name: [String], nodes: [Vec<String>]) -> [Group];
+        /// Removes nodes from a group, or the whole group if `nodes` is absent. Says whether anything was removed.
+        fn "group_remove" group_remove(name: [String], nodes: [Option<Vec<String>>]) -> [bool];
         /// Asks a peer for the files that it shares, at most `limit` (1000 by default).
         fn "files" files(url: [String], limit: [Option<u32>]) -> [Vec<ShareFile>];
     }

@@ -8,7 +8,7 @@
 //! - [`disk`]: the one door for blocking work; [`threads`]: threads for work that takes long.
 //! - [`platform`]: the parts that differ between systems: process, files, watching of mounts, connections.
 //! - [`admission`]: connections of the owner and of strangers on this machine.
-//! - [`size`]: sizes as people write them.
+//! - [`size`]: sizes as people write them; [`home`]: `~` in paths.
 //! - [`sync`]: locks that outlive a panic.
 
 pub mod admission;
@@ -17,6 +17,7 @@ pub mod clock;
 pub mod counters;
 pub mod disk;
 pub mod events;
+pub mod home;
 pub mod pace;
 pub mod platform;
 pub mod rate;

@@ -12,6 +12,7 @@ compile_error!(
 pub mod files;
 pub mod mounts;
 pub mod process;
+pub mod processor;
 pub mod space;
 pub mod unacked;
 pub mod usage;

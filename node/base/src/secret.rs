@@ -36,15 +36,48 @@ pub enum SecretError {
     /// The file belongs to another user, who can read and change it.
     #[error("the secret {} belongs to another user; remove it to have a new one made", .0.display())]
     Foreign(PathBuf),
-    /// The file holds nothing, as after a full disk or a loss of power.
-    #[error("the secret {} is empty or all zeros; remove it to have a new one made", .0.display())]
-    Empty(PathBuf),
     /// The file holds no secret.
-    #[error("the secret {} is shorter than {LENGTH_MIN} characters; remove it to have a new one made", .0.display())]
-    Short(PathBuf),
+    #[error("the secret {} {reason}; remove it to have a new one made", path.display())]
+    Bad {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: BadSecret,
+    },
     /// The system gives no random bytes.
     #[error("the system gives no random bytes: {0}")]
     Random(#[from] getrandom::Error),
+}
+
+/// The reason why a text is no secret.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BadSecret {
+    /// It is nothing, as after a full disk or a loss of power.
+    #[error("is empty or all zeros")]
+    Empty,
+    /// A header cannot carry it.
+    #[error("is not one line of visible ASCII characters")]
+    Line,
+    /// It can be guessed.
+    #[error("is shorter than {LENGTH_MIN} characters")]
+    Short,
+}
+
+/// Returns the secret in the text of a file, which white space may surround.
+///
+/// # Errors
+/// Errors if it is none.
+pub fn secret_in(text: &str) -> Result<&str, BadSecret> {
+    let secret = text.trim();
+    if secret.chars().all(|c| matches!(c, '0' | '\0')) {
+        Err(BadSecret::Empty)
+    } else if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Err(BadSecret::Line)
+    } else if secret.len() < LENGTH_MIN {
+        Err(BadSecret::Short)
+    } else {
+        Ok(secret)
+    }
 }
 
 /// The secret of a node. Clones are the same one, also after it was renewed.
@@ -65,13 +98,8 @@ impl Secret {
             Some(Ok(text)) => text,
             None => String::new(),
         };
-        if text.trim().chars().all(|c| matches!(c, '0' | '\0')) {
-            return Err(SecretError::Empty(path));
-        }
-        if text.trim().len() < LENGTH_MIN {
-            return Err(SecretError::Short(path));
-        }
-        Ok(Secret::of(text.trim()))
+        let secret = secret_in(&text).map_err(|reason| SecretError::Bad { path, reason })?;
+        Ok(Secret::of(secret))
     }
 
     /// Makes a new secret and writes it to `state`. The old one matches no longer.
@@ -152,7 +180,10 @@ mod tests {
         fs::write(state.file(SECRET_FILE), "short").unwrap();
         assert!(matches!(
             Secret::load_or_create(&state),
-            Err(SecretError::Short(_))
+            Err(SecretError::Bad {
+                reason: BadSecret::Short,
+                ..
+            })
         ));
     }
 
@@ -163,7 +194,8 @@ mod tests {
         for text in ["", "\n", &"0".repeat(64), &"\0".repeat(64)] {
             fs::write(state.file(SECRET_FILE), text).unwrap();
             let refused = Secret::load_or_create(&state).unwrap_err();
-            assert!(matches!(refused, SecretError::Empty(_)), "{text:?}");
+            let is_empty = |error| matches!(error, SecretError::Bad { reason, .. } if reason == BadSecret::Empty);
+            assert!(is_empty(refused), "{text:?}");
         }
     }
 

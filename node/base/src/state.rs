@@ -13,6 +13,7 @@
     reason = "this is the one place that names files by path: the node's own state, never a shared file"
 )]
 
+pub mod own;
 pub mod private;
 
 use std::{
@@ -88,6 +89,11 @@ enum Refusal {
     FileOwner(String),
     #[error("this is no directory")]
     Kind,
+    #[error(
+        "`{0}` in this directory is a link, and a node keeps its files here alone; move what it leads to \
+         into its place, or give another directory with --state"
+    )]
+    Link(String),
 }
 
 /// The error of reading or writing a file of the state directory.
@@ -115,7 +121,8 @@ impl StateDir {
         let state = StateDir(path.to_owned());
         let opened = make_private_directory(path)
             .and_then(|()| make_private(path))
-            .and_then(|()| state.check_mark());
+            .and_then(|()| state.check_mark())
+            .and_then(|()| state.check_links());
         match opened {
             Ok(()) => Ok(state),
             Err(error) => Err(StateError {
@@ -153,6 +160,17 @@ impl StateDir {
         }
         let new = self.file(&format!("{MARK}.new"));
         replace(&self.file(MARK), &new, &format!("{VERSION}\n"))
+    }
+
+    /// Makes sure that what the node writes and removes is in this directory, and nothing that a link leads to.
+    fn check_links(&self) -> io::Result<()> {
+        for name in NAMES {
+            let metadata = fs::symlink_metadata(self.file(name));
+            if metadata.is_ok_and(|metadata| metadata.is_symlink()) {
+                return Err(io::Error::other(Refusal::Link((*name).to_owned())));
+            }
+        }
+        Ok(())
     }
 
     /// Returns the path of the directory.
@@ -435,6 +453,26 @@ mod tests {
         assert_eq!(mode(&state.file("peers")), 0o600);
         assert_eq!(mode(state.path()), 0o700);
         assert!(!state.file("peers.new").exists());
+    }
+
+    #[test]
+    fn a_link_among_the_files_of_a_node_is_refused() {
+        let (home, state) = temporary();
+        let (path, elsewhere) = (state.path().to_owned(), home.path().join("elsewhere"));
+        fs::create_dir(&elsewhere).unwrap();
+        for name in ["index", "cache", "lock", "secret"] {
+            std::os::unix::fs::symlink(&elsewhere, path.join(name)).unwrap();
+            let refused = StateDir::open(&path).unwrap_err().to_string();
+            assert!(
+                refused.contains(&format!("`{name}` in this directory is a link")),
+                "{refused}"
+            );
+            fs::remove_file(path.join(name)).unwrap();
+        }
+        StateDir::open(&path).unwrap();
+        // The directory itself may be reached by one.
+        std::os::unix::fs::symlink(&path, home.path().join("link")).unwrap();
+        StateDir::open(&home.path().join("link")).unwrap();
     }
 
     #[test]

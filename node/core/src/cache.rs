@@ -7,7 +7,7 @@
 //! # Participants
 //! - [`Cache`] is the directory `STATE/cache` and its books.
 //! - [`Filling`] is content on its way in, invisible until it is whole.
-//! - [`CachedBlob`] is a blob, open for reading piece by piece.
+//! - [`CachedBlob`] is a blob, open for reading piece by piece. It stays readable when it has to go meanwhile.
 //! - `Store` keeps books and files in step.
 //! - `Ledger` decides about eviction; `NameTable` knows which name a blob came
 //!   by; `Directory` is the only place that touches the disk by name.
@@ -30,7 +30,6 @@
 //! Non-goals: keeping what nobody relays, surviving a power cut without loss
 //! (a lost blob is fetched again), hiding content from the owner.
 
-mod blob;
 mod directory;
 mod eviction;
 mod filling;
@@ -38,6 +37,7 @@ mod names;
 mod store;
 
 use std::{
+    fs::File,
     io,
     sync::{Arc, Mutex},
     time::SystemTime,
@@ -45,7 +45,7 @@ use std::{
 
 use node_wire::{Digest, ShareName};
 
-pub use self::{blob::CachedBlob, filling::Filling};
+pub use self::filling::Filling;
 use self::{
     directory::Directory,
     eviction::Ledger,
@@ -55,6 +55,8 @@ use crate::{
     clock::now,
     counters::Counters,
     events::{EventLog, unix_millis},
+    pieces::PieceTree,
+    share::checked::{BlobPlace, CheckedBlob},
     state::StateDir,
     sync::lock,
 };
@@ -242,7 +244,13 @@ impl Cache {
     fn open_in(&self, directory: &Directory, digest: &Digest) -> Option<CachedBlob> {
         let size = lock(&self.0.ledger).touch(digest, unix_millis(SystemTime::now()))?;
         match directory.open_blob(digest, size) {
-            Ok((file, tree)) => Some(CachedBlob::new(self.clone(), file, tree)),
+            Ok((file, tree)) => Some(CheckedBlob::new(
+                InCache {
+                    cache: self.clone(),
+                    file,
+                },
+                tree,
+            )),
             Err(error) => {
                 if is_damage(&error) {
                     self.0.drop_blob(digest, &error);
@@ -252,6 +260,31 @@ impl Cache {
                 None
             }
         }
+    }
+}
+
+/// A blob, open for reading.
+pub type CachedBlob = CheckedBlob<InCache>;
+
+/// A file of the cache. If its content cannot be read, or is not what its digest says, it is dropped from the cache.
+#[derive(Debug)]
+pub struct InCache {
+    cache: Cache,
+    file: File,
+}
+
+impl BlobPlace for InCache {
+    fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Returns at once: nobody writes into a file of the cache.
+    fn unchanged(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn failed(&self, tree: &PieceTree, error: &io::Error) {
+        self.cache.0.drop_blob(&tree.digest(), error);
     }
 }
 

@@ -28,10 +28,11 @@ use node_overlay::{LocalHandlers, QueryKeys};
 use node_wire::query::{self, CONTENTS_HANDLER, DEFAULT_HANDLER, ParsedQuery, Quotes, SyntaxError};
 use plugin_api::{Changes, Files, Handler, HandlerError, Index, NameCheck, PluginDirectory};
 
+pub(crate) use self::hits::to_find;
 pub use self::{
     answer::{Answer, Asker, Bounds},
     extensions::{CaughtUp, Extensions, OpenIndex},
-    hits::{SEARCH_LIMIT_MAX, SearchHits, described},
+    hits::{SEARCH_LIMIT_MAX, SearchHits, described, described_excerpt},
     live::{LiveAnswer, Page, PageMost},
     plugins::Plugins,
     watch::watch_plugins,
@@ -67,6 +68,25 @@ pub enum QueryError {
     /// The system gave no thread for the answer, or it panicked.
     #[error(transparent)]
     Thread(#[from] ThreadError),
+}
+
+impl QueryError {
+    /// Returns the error in words for a stranger. What a handler says of its own failure may name paths of this machine:
+    /// that is the owner's, and goes to the log.
+    #[must_use]
+    pub fn for_stranger(&self) -> String {
+        match self {
+            QueryError::Handler(HandlerError::Failed { handler, .. }) => {
+                tracing::debug!("a query of a stranger is not answered: {self}");
+                format!("the handler `{handler}:` failed")
+            }
+            QueryError::Handler(HandlerError::Files(_)) | QueryError::Thread(_) => {
+                tracing::debug!("a query of a stranger is not answered: {self}");
+                "the files cannot be looked at now".to_owned()
+            }
+            told => told.to_string(),
+        }
+    }
 }
 
 /// Answers to the owner that are given at a time. A control connection has fewer calls in flight.

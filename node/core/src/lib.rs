@@ -31,6 +31,7 @@
 
 pub mod browse;
 pub mod cache;
+pub mod groups;
 pub mod handlers;
 pub mod node;
 pub mod search;

@@ -41,6 +41,7 @@ use crate::{
     counters::Counters,
     disk::Disk,
     events::{Event, EventLog},
+    groups::{GroupError, Groups},
     handlers::{CaughtUp, Extensions, Handlers, watch_plugins},
     identity::{KeyError, NodeKey},
     network::NetworkKey,
@@ -151,6 +152,9 @@ pub enum NodeError {
     /// The saved digests broke while they were opened.
     #[error("the saved digests cannot be opened: {0}")]
     Digests(#[source] io::Error),
+    /// The groups of the owner cannot be read.
+    #[error("the groups of nodes cannot be read: {0}")]
+    Groups(#[from] GroupError),
     /// The index of contents cannot be started.
     #[error("the contents of the files cannot be indexed: {0}")]
     Content(#[source] io::Error),
@@ -229,7 +233,7 @@ impl Node {
         let cache = ground.cache(settings.cache_size).await?;
         let catalogue = Catalogue::new(&share);
         let digests = ground.digests(&catalogue).await?;
-        let policy = ground.policy(&extensions);
+        let policy = ground.policy(&extensions).await?;
         let handlers = Arc::new(ground.handlers(extensions, &catalogue)?);
         let names = OwnNames::of(own.main(), &settings.allow_hosts);
         let standing = standing(key, &pins, &own, &handlers);
@@ -489,9 +493,11 @@ impl Ground {
         Keeper::new(Arc::clone(catalogue), state, events)
     }
 
-    fn policy(&self, extensions: &Extensions) -> PolicyGate {
-        let (_, counters, events) = self.clones();
-        PolicyGate::new(extensions.policy.clone(), counters, events)
+    async fn policy(&self, extensions: &Extensions) -> Result<PolicyGate, NodeError> {
+        let (state, counters, events) = self.clones();
+        let groups = Groups::load(&state, &self.disk).await?;
+        let source = extensions.policy.clone();
+        Ok(PolicyGate::new(source, groups, counters, events))
     }
 
     /// Puts the handlers into a table, and begins to index contents.

@@ -57,6 +57,7 @@ use node_api::fetch::{FetchBatch, FetchState, FetchStatus};
 use node_wire::{
     Digest,
     name::ShareName,
+    peer_url::PeerUrl,
     query::{ParsedQuery, SyntaxError},
 };
 use plugin_api::NameCheck;
@@ -79,6 +80,7 @@ use self::{
     turns::{Owner, Turns},
 };
 use crate::{
+    client::PeerPath,
     counters::Counters,
     events::EventLog,
     overlay::Overlay,
@@ -576,8 +578,14 @@ impl Transfers {
     fn status_of(&self, job: &Job) -> FetchStatus {
         let status = job.status();
         let kept = self.fetcher.records.kept(status.id);
+        let peer = status.peer.as_deref().map(PeerUrl::parse);
+        let path = peer.and_then(|peer| Some(self.fetcher.overlay.path_to(&peer.ok()?)));
         FetchStatus {
             kept: kept.filter(|_| status.state.is_over()),
+            path: path.map(|path| match path {
+                PeerPath::Plain => node_api::peer::PeerPath::Plain,
+                PeerPath::Tls => node_api::peer::PeerPath::Tls,
+            }),
             ..status
         }
     }

@@ -16,7 +16,10 @@
 //! - What a stranger says is not acted upon before it is proved.
 //! - No clock takes part in a proof; times only bound how long a nonce waits.
 
-use std::{net::IpAddr, time::Instant};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use node_wire::{
     Introduce, Introduced, Introduction, Nonce,
@@ -29,11 +32,14 @@ use node_wire::{
 };
 
 use super::{Cause, Overlay, Visitor, active};
-use node_base::{clock::now, sync::lock};
+use node_base::{clock::now, events::Event, sync::lock};
 use node_transport::{
     CallError, Destination,
     identity::{proves, random_nonce},
 };
+
+/// Longest time in which a node that does not say that it speaks TLS may show that it does.
+const TLS_TRIED: Duration = Duration::from_secs(2);
 
 /// The reason why a peer has not proved its identity.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +123,16 @@ impl Overlay {
             return Ok(InClear::SpeaksTls(theirs.id));
         }
         let url = checked?;
+        if self
+            .shows_itself_over_tls(peer, theirs.id, own, deadline)
+            .await
+        {
+            // Of a private network, an outsider hears no features.
+            if !theirs.features.is_empty() {
+                self.tell_hidden_tls(peer, theirs.id);
+            }
+            return Ok(InClear::SpeaksTls(theirs.id));
+        }
         let caller = self.party(own, first.from.nonce);
         let answerer = Party {
             id: theirs.id,
@@ -141,6 +157,38 @@ impl Overlay {
             theirs,
             answer.reached,
         )))
+    }
+
+    /// Asks the node `id`, which does not say that it speaks TLS, whether it does: the word may have been taken away on
+    /// the path, for nothing signs it.
+    async fn shows_itself_over_tls(
+        &self,
+        peer: &Destination,
+        id: NodeId,
+        own: &PeerUrl,
+        deadline: Instant,
+    ) -> bool {
+        if self.standing.pins.is_none() {
+            return false;
+        }
+        let peer = peer.clone().expecting(Some(id));
+        let asked = Introduce {
+            from: self.introduction(own, random_nonce(), Telling::WhoItIs),
+            proof: None,
+        };
+        let deadline = deadline.min(now() + TLS_TRIED);
+        let answer = self.client.introduce(&peer, &asked, deadline).await;
+        answer.is_ok_and(|answer| answer.from.id == id)
+    }
+
+    fn tell_hidden_tls(&self, peer: &PeerUrl, id: NodeId) {
+        let error = "somebody on the path hid that it speaks TLS; it is spoken to over TLS";
+        tracing::warn!(peer = peer.as_str(), %id, "{error}");
+        self.events.emit(&Event::PeerDowngrade {
+            url: peer.as_str().to_owned(),
+            id: id.to_string(),
+            error: error.to_owned(),
+        });
     }
 
     /// Meets the node `id` over TLS, where the connection shows who both are.

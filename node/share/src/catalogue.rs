@@ -87,6 +87,8 @@ pub struct Catalogue {
     complete: watch::Sender<bool>,
     /// Set while removals are not trusted, because the directory was away or replaced.
     doubtful: AtomicBool,
+    /// Set while the view is the saved one, and nobody has looked at what changed since.
+    unconfirmed: AtomicBool,
     /// Directories that cannot be read now, and why.
     unreadable: Mutex<BTreeMap<String, String>>,
     /// Made of `view`, and updated with each change after it.
@@ -158,6 +160,7 @@ impl Catalogue {
                 hints: Mutex::default(),
                 complete: watch::Sender::new(false),
                 doubtful: AtomicBool::new(false),
+                unconfirmed: AtomicBool::new(false),
                 unreadable: Mutex::default(),
                 vocabulary: Mutex::default(),
                 changes: Publisher::default(),
@@ -444,13 +447,25 @@ impl Catalogue {
         *lock(&self.hints) = Arc::clone(hints);
     }
 
-    pub(super) fn set_complete(&self) {
+    fn set_complete(&self) {
         self.complete
             .send_if_modified(|complete| !std::mem::replace(complete, true));
     }
 
+    /// Notes that all directories were looked at.
+    pub(super) fn confirm(&self) {
+        self.unconfirmed.store(false, Ordering::Release);
+        self.set_complete();
+    }
+
+    /// Returns whether files may have come and gone since the view was saved.
+    pub(super) fn is_unconfirmed(&self) -> bool {
+        self.unconfirmed.load(Ordering::Acquire)
+    }
+
     /// Begins with the saved view.
     pub(super) fn begin_with(&self, saved: Saved) {
+        self.unconfirmed.store(true, Ordering::Release);
         self.work().folders = saved.folders;
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = saved.view;
         self.set_complete();
@@ -471,7 +486,8 @@ impl Catalogue {
         changes.reverse();
         changes.dedup_by(|a, b| a.0 == b.0);
         changes.reverse();
-        let (view, was) = self.view().after(changes);
+        let tells = self.is_complete() || lock(&self.vocabulary).is_made();
+        let (view, was) = self.view().after(changes, tells);
         changes.clear();
         let count = view.len();
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);

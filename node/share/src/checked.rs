@@ -1,10 +1,112 @@
 //! Reading of content whose pieces are checked, whole or in parts.
+//!
+//! # Participants
+//! - [`CheckedBlob`] is content of a known digest, open for reading; its [`BlobPlace`] is the share or the cache.
+//! - [`PartReader`] reads one piece part by part.
+//!
+//! # Invariants
+//! - Each piece is held against the digest when it is read. So bytes that changed without a sign are given to nobody.
 
-use std::{fs::File, io, ops::Range, os::unix::fs::FileExt};
+use std::{fmt::Debug, fs::File, io, ops::Range, os::unix::fs::FileExt};
 
 use node_wire::pieces::{BLOCK_SIZE, PIECE_SIZE, PieceBlocks, PieceTree};
 
-use crate::read_piece;
+/// The place of content that is open for reading.
+pub trait BlobPlace: Debug + Send + Sync {
+    /// Returns the open file.
+    fn file(&self) -> &File;
+
+    /// Makes sure that the file is the one that was opened.
+    ///
+    /// # Errors
+    /// Errors if it changed.
+    fn unchanged(&self) -> io::Result<()>;
+
+    /// Acts on content that cannot be read, or is not what its digest says.
+    fn failed(&self, tree: &PieceTree, error: &io::Error);
+}
+
+/// Content of a known digest that is open for reading. It stays readable when its file goes.
+#[derive(Debug)]
+pub struct CheckedBlob<P: ?Sized> {
+    tree: PieceTree,
+    place: P,
+}
+
+impl<P> CheckedBlob<P> {
+    /// Opens content at a place, which has to have this tree.
+    #[must_use]
+    pub fn new(place: P, tree: PieceTree) -> CheckedBlob<P> {
+        CheckedBlob { tree, place }
+    }
+}
+
+impl<P: BlobPlace + ?Sized> CheckedBlob<P> {
+    /// Returns the size of the content, in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// Returns the tree of its pieces.
+    #[must_use]
+    pub fn tree(&self) -> &PieceTree {
+        &self.tree
+    }
+
+    /// Reads piece `index` into `piece`, in place of what was there. Blocks.
+    ///
+    /// # Errors
+    /// Errors if the piece cannot be read, if the file changed, or if the piece is not what the digest says. The place
+    /// is told, and `piece` is empty.
+    pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
+        read_piece(self.place.file(), &self.tree, index, piece)
+            .and_then(|()| self.place.unchanged())
+            .inspect_err(|error| {
+                piece.clear();
+                self.place.failed(&self.tree, error);
+            })
+    }
+
+    /// Reads a part of one piece into `bytes`, see [`PartReader::read`]. Blocks.
+    ///
+    /// # Errors
+    /// As [`CheckedBlob::read_piece`].
+    pub fn read_part(
+        &self,
+        part: Range<u64>,
+        reader: &mut PartReader,
+        bytes: &mut Vec<u8>,
+        room: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        reader
+            .read(self.place.file(), &self.tree, part, bytes, room)
+            .and_then(|()| self.place.unchanged())
+            .inspect_err(|error| self.place.failed(&self.tree, error))
+    }
+}
+
+/// Reads piece `index` of the content of `file` into `piece`, in place of what was there. Blocks.
+///
+/// # Errors
+/// Errors if it cannot be read, and with [`io::ErrorKind::InvalidData`] if it is not what `tree` says.
+pub fn read_piece(
+    file: &impl FileExt,
+    tree: &PieceTree,
+    index: u64,
+    piece: &mut Vec<u8>,
+) -> io::Result<()> {
+    let range = tree.range(index);
+    piece.resize(offset(range.end - range.start)?, 0);
+    file.read_exact_at(piece, range.start)?;
+    let mut check = tree.check(index);
+    check.push(piece);
+    if check.is_right() {
+        Ok(())
+    } else {
+        Err(wrong())
+    }
+}
 
 /// The reader of one piece, part by part.
 ///
@@ -14,27 +116,22 @@ use crate::read_piece;
 pub struct PartReader {
     /// The checks of the parts of the piece that was read last.
     blocks: Option<PieceBlocks>,
-    /// Room for a piece, used again.
-    piece: Vec<u8>,
 }
 
 impl PartReader {
-    /// Makes room for what reading `part` takes beside the part. A caller that lets other threads read calls this before:
-    /// memory that many threads ask for and others give back is kept for each of them.
-    pub fn make_room(&mut self, tree: &PieceTree, part: &Range<u64>) {
+    /// Returns how many bytes reading `part` takes beside the part.
+    #[must_use]
+    pub fn more(&self, tree: &PieceTree, part: &Range<u64>) -> usize {
         let index = part.start / PIECE_SIZE;
         let piece = tree.range(index);
-        if *part != piece && !self.knows(index) {
-            self.piece = Vec::with_capacity(offset(piece.end - piece.start).unwrap_or_default());
+        if *part == piece || self.knows(index) {
+            return 0;
         }
+        offset(piece.end - piece.start).unwrap_or_default()
     }
 
-    /// Gives the room back.
-    pub fn drop_room(&mut self) {
-        self.piece = Vec::new();
-    }
-
-    /// Reads a part of one piece into `bytes`, in place of what was there. Blocks.
+    /// Reads a part of one piece into `bytes`, in place of what was there. `room` has place for what
+    /// reading takes beside that, see [`PartReader::more`]. Blocks.
     ///
     /// # Errors
     /// As [`read_piece`].
@@ -44,6 +141,7 @@ impl PartReader {
         tree: &PieceTree,
         part: Range<u64>,
         bytes: &mut Vec<u8>,
+        room: &mut Vec<u8>,
     ) -> io::Result<()> {
         let index = part.start / PIECE_SIZE;
         let piece = tree.range(index);
@@ -54,11 +152,11 @@ impl PartReader {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         if !self.knows(index) {
-            self.piece = read(file, piece.clone(), std::mem::take(&mut self.piece))?;
-            self.blocks = Some(tree.blocks(index, &self.piece).ok_or_else(wrong)?);
+            read(file, piece.clone(), room)?;
+            self.blocks = Some(tree.blocks(index, room).ok_or_else(wrong)?);
             let inside = offset(part.start - piece.start)?..offset(part.end - piece.start)?;
             bytes.clear();
-            bytes.extend_from_slice(&self.piece[inside]);
+            bytes.extend_from_slice(&room[inside]);
             return Ok(());
         }
         self.read_known(file, &piece, part, bytes)
@@ -80,7 +178,7 @@ impl PartReader {
         let first = (part.start - piece.start) / BLOCK_SIZE;
         let start = piece.start + first * BLOCK_SIZE;
         let end = piece.start + (part.end - piece.start).next_multiple_of(BLOCK_SIZE);
-        *bytes = read(file, start..end.min(piece.end), std::mem::take(bytes))?;
+        read(file, start..end.min(piece.end), bytes)?;
         let first = offset(first)?;
         let are_right = |blocks: &PieceBlocks| blocks.are_right(first, bytes);
         if !self.blocks.as_ref().is_some_and(are_right) {
@@ -92,10 +190,9 @@ impl PartReader {
     }
 }
 
-fn read(file: &File, range: Range<u64>, mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+fn read(file: &File, range: Range<u64>, bytes: &mut Vec<u8>) -> io::Result<()> {
     bytes.resize(offset(range.end - range.start)?, 0);
-    file.read_exact_at(&mut bytes, range.start)?;
-    Ok(bytes)
+    file.read_exact_at(bytes, range.start)
 }
 
 fn offset(bytes: u64) -> io::Result<usize> {
@@ -137,9 +234,10 @@ mod tests {
         reader: &mut PartReader,
     ) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        reader.make_room(tree, &part);
-        reader.read(file, tree, part, &mut bytes)?;
-        reader.drop_room();
+        let mut room = Vec::with_capacity(reader.more(tree, &part));
+        let before = room.capacity();
+        reader.read(file, tree, part, &mut bytes, &mut room)?;
+        assert_eq!(room.capacity(), before, "it says how much it takes");
         Ok(bytes)
     }
 

@@ -47,7 +47,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::content::{SharedBlob, read_piece};
+pub use self::content::{InShare, SharedBlob};
 use self::{store::Store, turn::Turn};
 use super::{Catalogue, ChangeSet, Moved, Share, ShareError, Stamp};
 use node_base::{
@@ -454,6 +454,7 @@ impl Digests {
 
     /// Compares all files with their digests, and reads those without.
     fn look(self: &Arc<Self>) {
+        node_base::platform::process::stand_back();
         let (mut read, mut bytes) = (0_u64, 0_u64);
         let mut after = String::new();
         loop {

@@ -30,6 +30,11 @@ pub enum ShareError {
     /// The file would configure this node, which only its owner does.
     #[error("`{0}` is not stored: a file of this name says what this node shares")]
     Configuration(ShareName),
+    /// Nobody named the file, and programs look for such files.
+    #[error(
+        "`{0}` is not fetched with others: a part of its name begins with a dot; fetch it by its name"
+    )]
+    Hidden(ShareName),
     /// There is no regular file of this name.
     #[error("no file `{0}` in the share")]
     NotFound(ShareName),

@@ -15,6 +15,10 @@ impl Files for Catalogue {
             .map_err(|error| HandlerError::Files(error.to_string()))
     }
 
+    fn are_known(&self) -> bool {
+        self.is_complete()
+    }
+
     fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
         self.look_up(name)
             .map_err(|error| HandlerError::Files(error.to_string()))
@@ -67,9 +71,11 @@ impl Files for Catalogue {
 
     fn gaps(&self) -> Vec<Gap> {
         let unreadable = self.unreadable().into_iter();
-        unreadable
-            .map(|(name, _)| Gap::of(&name, GapReason::Unreadable))
-            .collect()
+        let unreadable = unreadable.map(|(name, _)| Gap::of(&name, GapReason::Unreadable));
+        let unread = self
+            .is_unconfirmed()
+            .then(|| Gap::of_many(GapReason::Unread));
+        unread.into_iter().chain(unreadable).collect()
     }
 
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {

@@ -17,13 +17,15 @@
 //!   those that were read: a change holds at once.
 //! - An ignore file that is there and cannot be read as text hides its
 //!   directory: it was written to hide something.
+//! - What the node keeps for itself is not shared, by whatever name a link or a mount
+//!   gives it, nor what is in such a directory.
 //! - Lines are compared in normalization form C, as names are.
 
 mod defaults;
 mod lines;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Read},
     sync::{Arc, Mutex},
     time::SystemTime,
@@ -35,7 +37,11 @@ use ignore::{Match, gitignore::Gitignore};
 pub(super) use node_wire::name::IGNORE_FILE;
 
 use super::{SkipReason, Stamp, disk_names::DiskNames, stamp::OnDisk};
-use node_base::{platform::files, sync::lock};
+use node_base::{
+    platform::files,
+    state::own::{FileId, OwnFiles},
+    sync::lock,
+};
 
 /// Longest ignore file, in bytes.
 const FILE_MAX: u64 = 64 << 10;
@@ -84,6 +90,8 @@ pub(super) struct Ignoring {
     /// By directory: empty, or with a `/` at its end.
     kept: Mutex<BTreeMap<String, Kept>>,
     names: Arc<DiskNames>,
+    /// What is not shared by any name, if the node keeps something.
+    own: Option<OwnFiles>,
 }
 
 /// The ignore files that hold in a directory, the nearest last.
@@ -92,11 +100,37 @@ pub(super) struct Chain(Vec<(String, Arc<Rules>)>);
 
 impl Ignoring {
     /// Finds directories on the disk by `names`.
-    pub(super) fn new(names: &Arc<DiskNames>) -> Ignoring {
+    pub(super) fn new(names: &Arc<DiskNames>, own: Option<OwnFiles>) -> Ignoring {
         Ignoring {
             kept: Mutex::default(),
             names: Arc::clone(names),
+            own,
         }
+    }
+
+    /// Returns the files and directories that the node keeps for itself.
+    pub(super) fn own(&self) -> Arc<BTreeSet<FileId>> {
+        self.own.as_ref().map(OwnFiles::ids).unwrap_or_default()
+    }
+
+    /// Returns why what is in the directory `part` of the share is not shared, whatever it is called.
+    fn why_not_in(&self, share: &Dir, part: &str, own: &BTreeSet<FileId>) -> Option<SkipReason> {
+        let metadata = share
+            .symlink_metadata(&*self.names.path(share, part))
+            .ok()?;
+        // Behind a link are files of another name, which may be ignored.
+        if metadata.is_symlink() {
+            return Some(SkipReason::Link);
+        }
+        own.contains(&OnDisk::from(&metadata).id())
+            .then_some(SkipReason::Own)
+    }
+
+    /// Returns true if `name` lies in a directory that the node keeps for itself.
+    pub(super) fn is_own(&self, share: &Dir, name: &str) -> bool {
+        let own = self.own();
+        let mut parts = name.match_indices('/').map(|(at, _)| &name[..at]);
+        parts.any(|part| self.why_not_in(share, part, &own) == Some(SkipReason::Own))
     }
 
     /// Returns the errors in the ignore files that were read, in order of
@@ -114,7 +148,7 @@ impl Ignoring {
 
     /// Returns why the file `name` may not be shared, if so.
     pub(super) fn why_not(&self, share: &Dir, name: &str) -> Option<SkipReason> {
-        let mut chain = Chain::default();
+        let (mut chain, own) = (Chain::default(), self.own());
         let mut directory = 0;
         loop {
             chain.enter(self, share, &name[..directory]);
@@ -127,12 +161,8 @@ impl Ignoring {
                 Verdict::Ignored => return Some(SkipReason::Ignored),
             }
             let end = end?;
-            // Behind a link are files of another name, which may be ignored.
-            if share
-                .symlink_metadata(&*self.names.path(share, part))
-                .is_ok_and(|metadata| metadata.is_symlink())
-            {
-                return Some(SkipReason::Link);
+            if let Some(reason) = self.why_not_in(share, part, &own) {
+                return Some(reason);
             }
             directory = end + 1;
         }
@@ -140,14 +170,12 @@ impl Ignoring {
 
     /// Returns the rules that hold in `directory`, empty or with a `/` at its end, if it and all above it may be shared.
     pub(super) fn shared_chain(&self, share: &Dir, directory: &str) -> Option<Chain> {
-        let mut chain = Chain::default();
+        let (mut chain, own) = (Chain::default(), self.own());
         chain.enter(self, share, "");
         for (at, _) in directory.match_indices('/') {
             let part = &directory[..at];
-            let is_link = share
-                .symlink_metadata(&*self.names.path(share, part))
-                .is_ok_and(|metadata| metadata.is_symlink());
-            if is_link || chain.verdict(part, true) != Verdict::Shared {
+            let is_other = self.why_not_in(share, part, &own).is_some();
+            if is_other || chain.verdict(part, true) != Verdict::Shared {
                 return None;
             }
             chain.enter(self, share, &directory[..=at]);
@@ -175,7 +203,12 @@ impl Ignoring {
     /// Reads the ignore file in `directory`, or returns the rules that are still valid.
     fn rules(&self, share: &Dir, directory: &str) -> Option<Arc<Rules>> {
         let path = format!("{}{IGNORE_FILE}", self.names.path(share, directory));
-        let stamp = match stamp(share, &path) {
+        self.rules_at(share, &path, directory)
+    }
+
+    /// Reads the ignore file of `directory` at `path` in `base`, or returns the rules that are still valid.
+    fn rules_at(&self, base: &Dir, path: &str, directory: &str) -> Option<Arc<Rules>> {
+        let stamp = match stamp(base, path) {
             Ok(stamp) => Some(stamp),
             Err(error) if is_absent(&error) => {
                 lock(&self.kept).remove(directory);
@@ -191,9 +224,10 @@ impl Ignoring {
             return Some(Arc::clone(&kept.rules));
         }
         let now = SystemTime::now();
-        let (rules, troubles) = read(share, &path).map_or_else(
-            |error| unreadable(&path, &error),
-            |text| understood(&path, &text),
+        let name = format!("{directory}{IGNORE_FILE}");
+        let (rules, troubles) = read(base, path).map_or_else(
+            |error| unreadable(&name, &error),
+            |text| understood(&name, &text),
         );
         let is_new = kept.is_none_or(|kept| kept.troubles != troubles);
         for trouble in troubles.iter().filter(|_| is_new) {
@@ -218,6 +252,13 @@ impl Chain {
     /// Goes into `directory`, which is below the one before.
     pub(super) fn enter(&mut self, ignoring: &Ignoring, share: &Dir, directory: &str) {
         if let Some(rules) = ignoring.rules(share, directory) {
+            self.0.push((directory.to_owned(), rules));
+        }
+    }
+
+    /// Goes into `directory`, which is below the one before and open as `folder`.
+    pub(super) fn enter_open(&mut self, ignoring: &Ignoring, folder: &Dir, directory: &str) {
+        if let Some(rules) = ignoring.rules_at(folder, IGNORE_FILE, directory) {
             self.0.push((directory.to_owned(), rules));
         }
     }

@@ -17,7 +17,9 @@
 //! - The directory itself is looked at every [`ROOT_EVERY`]: one that is gone,
 //!   another or unreadable is noticed and said, and taken up when it is back.
 
+mod ahead;
 mod elsewhere;
+mod lister;
 mod look;
 mod rescan;
 mod sweep;
@@ -84,6 +86,9 @@ const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// Time that one step of a sweep takes, about.
 const STEP: Duration = Duration::from_millis(20);
+
+/// The same during the first look, when no answer comes from the catalogue yet.
+const FIRST_STEP: Duration = Duration::from_millis(200);
 
 /// The status of the keeper.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -360,7 +365,7 @@ impl<'k> Running<'k> {
                 self.take_in(looked);
                 self.sweep = None;
                 self.keeper.catalogue.work().folders.clear();
-                self.keeper.catalogue.set_complete();
+                self.keeper.catalogue.confirm();
                 self.keeper.looked.send_replace(true);
             }
             RootNews::Back | RootNews::Replaced => {
@@ -504,7 +509,8 @@ impl<'k> Running<'k> {
             }
             return;
         };
-        let looked = self.look(|look| sweep.step(look, STEP));
+        let most = self.step_length();
+        let looked = self.look(|look| sweep.step(look, most));
         self.take_in(looked);
         if !sweep.is_done() {
             self.sweep = Some(sweep);
@@ -520,7 +526,7 @@ impl<'k> Running<'k> {
         self.watched();
         if sweep.depth == Depth::Changed || !*self.keeper.looked.borrow() {
             let was_complete = self.keeper.catalogue.is_complete();
-            self.keeper.catalogue.set_complete();
+            self.keeper.catalogue.confirm();
             self.keeper.looked.send_replace(true);
             let (files, skipped) = (
                 self.keeper.catalogue.count(),
@@ -543,6 +549,15 @@ impl<'k> Running<'k> {
                 });
                 self.keeper.save();
             }
+        }
+    }
+
+    /// Returns the time that one step of a sweep takes, about.
+    fn step_length(&self) -> Duration {
+        if self.keeper.catalogue.is_complete() {
+            STEP
+        } else {
+            FIRST_STEP
         }
     }
 

@@ -62,7 +62,7 @@ use node_base::{disk::Disk, platform::files::DO_NOT_WAIT};
 use node_wire::name::ShareName;
 use plugin_api::FileInfo;
 
-use node_base::state::StateDir;
+use node_base::state::{StateDir, own::OwnFiles};
 
 use self::{
     catalogue::Meta,
@@ -76,7 +76,7 @@ use self::{
 };
 pub use self::{
     catalogue::{Catalogue, ChangeSet, Moved},
-    digests::{Digests, Known, SharedBlob, read_piece},
+    digests::{Digests, InShare, Known, SharedBlob},
     error::{Doing, ShareError},
     incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace, WholeFile},
     keeper::{Keeper, KeeperStatus, Rescan, Rescanned, TooManyRescans},
@@ -160,7 +160,7 @@ impl Share {
         let names = Arc::new(DiskNames::default());
         let share = Share {
             root: Arc::new(Root::open(path, state).map_err(refused)?),
-            ignoring: Ignoring::new(&names),
+            ignoring: Ignoring::new(&names, state.map(OwnFiles::of)),
             names,
             storing: Arc::new(storing),
             writes: Arc::default(),
@@ -265,6 +265,12 @@ impl Share {
             why: self.trouble().unwrap_or_else(|| error.to_string()),
         })?;
         self.root.check(&directory, name)?;
+        if self.ignoring.is_own(&directory, name.as_str()) {
+            return Err(ShareError::NotShared {
+                name: name.clone(),
+                reason: SkipReason::Own,
+            });
+        }
         Ok(directory)
     }
 
@@ -305,12 +311,13 @@ impl Share {
         let metadata = file
             .metadata()
             .map_err(|error| ShareError::of(name, error))?;
-        if !metadata.is_file() {
+        let on_disk = OnDisk::from(&metadata);
+        if !metadata.is_file() || self.is_own(&on_disk) {
             return Err(ShareError::NotFound(name.clone()));
         }
         Ok(SharedFile {
             file,
-            stamp: self.writes.stamp(&OnDisk::from(&metadata)),
+            stamp: self.writes.stamp(&on_disk),
             writes: Arc::clone(&self.writes),
         })
     }
@@ -355,11 +362,17 @@ impl Share {
         let metadata = directory
             .symlink_metadata(&*self.names.path(directory, name.as_str()))
             .map_err(|error| ShareError::of(name, error))?;
-        if metadata.is_file() {
-            Ok(OnDisk::from(&metadata))
+        let on_disk = OnDisk::from(&metadata);
+        if metadata.is_file() && !self.is_own(&on_disk) {
+            Ok(on_disk)
         } else {
             Err(ShareError::NotFound(name.clone()))
         }
+    }
+
+    /// Returns true for a file that the node keeps for itself, by another name.
+    fn is_own(&self, file: &OnDisk) -> bool {
+        self.ignoring.own().contains(&file.id())
     }
 
     /// Returns the metadata of the file `name` beside its name and bytes. Blocks.

@@ -8,7 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::stamp::{FileId, OnDisk};
+use super::stamp::OnDisk;
+use node_base::state::own::FileId;
 
 /// Most names that are known.
 const LINKS_MAX: usize = 100_000;

@@ -1,9 +1,14 @@
 //! Reading the directories of the share.
 
-use std::{borrow::Cow, collections::BTreeMap, io};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use cap_fs_ext::DirExt;
 use cap_std::fs::{Dir, DirEntry, FileType};
+use node_base::state::own::FileId;
 use node_wire::{
     limits::NAME_PARTS_MAX,
     name::{NameError, ShareName, composed},
@@ -45,8 +50,14 @@ pub(super) struct Listed {
 ///
 /// # Errors
 /// Errors if the directory cannot be read.
-pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Listed> {
+pub(super) fn list(
+    directory: &Dir,
+    name: &str,
+    chain: &Chain,
+    own: &BTreeSet<FileId>,
+) -> io::Result<Listed> {
     let mut listed = Listed::default();
+    let mut place = Place::of(name, chain, own);
     // What has another name on the disk than in the share.
     let mut others = BTreeMap::<String, Vec<DirEntry>>::new();
     for entry in directory.entries()? {
@@ -62,7 +73,7 @@ pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Lis
             continue;
         }
         match composed(on_disk) {
-            Cow::Borrowed(last) => listed.add(&entry, name, last, chain),
+            Cow::Borrowed(last) => listed.add(&entry, last, &mut place),
             Cow::Owned(last) => others.entry(last).or_default().push(entry),
         }
     }
@@ -77,7 +88,7 @@ pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Lis
             } else if taken {
                 listed.skip(whole, SkipReason::SameName(last.clone()));
             } else {
-                listed.add(&entry, name, &last, chain);
+                listed.add(&entry, &last, &mut place);
                 taken = true;
             }
         }
@@ -88,21 +99,74 @@ pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Lis
     Ok(listed)
 }
 
+/// The directory that is listed.
+struct Place<'c> {
+    chain: &'c Chain,
+    /// The files of the node, which are never shared.
+    own: &'c BTreeSet<FileId>,
+    /// Length of its name.
+    length: usize,
+    /// The directories above its entries, and itself.
+    depth: usize,
+    /// Its name, and that of the entry that is looked at.
+    whole: String,
+}
+
+impl<'c> Place<'c> {
+    fn of(name: &str, chain: &'c Chain, own: &'c BTreeSet<FileId>) -> Place<'c> {
+        Place {
+            chain,
+            own,
+            length: name.len(),
+            depth: name.matches('/').count() + 1,
+            whole: name.to_owned(),
+        }
+    }
+
+    /// Returns the name in the share of the entry `last`.
+    fn whole(&mut self, last: &str) -> &str {
+        self.whole.truncate(self.length);
+        self.whole.push_str(last);
+        &self.whole
+    }
+
+    /// Returns why the entry `last` cannot be shared.
+    fn check(&self, last: &str, kind: FileType) -> Option<SkipReason> {
+        let deepest = if kind.is_dir() {
+            NAME_PARTS_MAX - 1
+        } else {
+            NAME_PARTS_MAX
+        };
+        if let Err(error) = ShareName::check(last) {
+            Some(SkipReason::Name(error))
+        } else if kind.is_symlink() {
+            Some(SkipReason::Link)
+        } else if !kind.is_dir() && !kind.is_file() {
+            Some(SkipReason::Kind)
+        } else {
+            (self.depth > deepest).then_some(SkipReason::Deep)
+        }
+    }
+}
+
 impl Listed {
-    /// Adds an entry of the directory `name` that is `last` in the share.
-    fn add(&mut self, entry: &DirEntry, name: &str, last: &str, chain: &Chain) {
-        let whole = format!("{name}{last}");
+    /// Adds an entry that is `last` in the share.
+    fn add(&mut self, entry: &DirEntry, last: &str, place: &mut Place<'_>) {
         let kind = entry.file_type();
         let is_directory = kind.as_ref().is_ok_and(FileType::is_dir);
-        let end = if is_directory { "/" } else { "" };
-        let reason = match (chain.verdict(&whole, is_directory), kind) {
+        let chain = place.chain;
+        let verdict = chain.verdict(place.whole(last), is_directory);
+        let reason = match (verdict, kind) {
             (Verdict::Ignored | Verdict::LeftBehind, _) => return,
             (Verdict::Hidden, _) => SkipReason::Hidden,
             (Verdict::Shared, Err(_)) => SkipReason::Unreadable,
-            (Verdict::Shared, Ok(kind)) => match check(last, name, kind) {
+            (Verdict::Shared, Ok(kind)) => match place.check(last, kind) {
                 Some(reason) => reason,
-                None if is_directory => return self.directories.push(last.to_owned()),
                 None => match entry.metadata() {
+                    Ok(metadata) if place.own.contains(&OnDisk::from(&metadata).id()) => {
+                        SkipReason::Own
+                    }
+                    _ if is_directory => return self.directories.push(last.to_owned()),
                     Ok(metadata) if metadata.is_file() => {
                         return self.files.push((last.to_owned(), OnDisk::from(&metadata)));
                     }
@@ -110,30 +174,12 @@ impl Listed {
                 },
             },
         };
-        self.skip(whole + end, reason);
+        let end = if is_directory { "/" } else { "" };
+        self.skip(format!("{}{end}", place.whole(last)), reason);
     }
 
     fn skip(&mut self, name: String, reason: SkipReason) {
         self.skipped.push(Skipped { name, reason });
-    }
-}
-
-/// Returns why `last` in the directory `name` cannot be shared.
-fn check(last: &str, name: &str, kind: FileType) -> Option<SkipReason> {
-    let depth = name.matches('/').count() + 1;
-    let deepest = if kind.is_dir() {
-        NAME_PARTS_MAX - 1
-    } else {
-        NAME_PARTS_MAX
-    };
-    if let Err(error) = ShareName::parse(last) {
-        Some(SkipReason::Name(error))
-    } else if kind.is_symlink() {
-        Some(SkipReason::Link)
-    } else if !kind.is_dir() && !kind.is_file() {
-        Some(SkipReason::Kind)
-    } else {
-        (depth > deepest).then_some(SkipReason::Deep)
     }
 }
 
@@ -153,7 +199,7 @@ impl Share {
             "" => root.try_clone()?,
             on_disk => root.open_dir(on_disk)?,
         };
-        list(&directory, name, &chain)
+        list(&directory, name, &chain, &self.ignoring.own())
     }
 
     /// Calls `visit` with each shared file, in order of the names, until it
@@ -178,7 +224,7 @@ impl Share {
 impl Walk<'_> {
     fn directory(&mut self, directory: &Dir, name: &str) -> io::Result<Flow> {
         let chain = self.share.ignoring.chain(self.root, name);
-        let listed = list(directory, name, &chain)?;
+        let listed = list(directory, name, &chain, &self.share.ignoring.own())?;
         self.listing.skipped += listed.skipped.len() as u64;
         let mut directories = listed.directories.into_iter().peekable();
         for (last, file) in listed.files {

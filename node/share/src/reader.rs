@@ -27,6 +27,7 @@ use plugin_api::{FileReader, HandlerError};
 use super::{
     Share, ShareError,
     ignoring::{Chain, Verdict},
+    stamp::OnDisk,
 };
 
 /// The time for which a directory that was looked at is taken for what it was.
@@ -154,13 +155,53 @@ impl Way {
             let directory = here.open_dir_nofollow(&*on_disk)?;
             let name = folder[..=end].to_owned();
             let above = self.chain.len();
-            self.chain.enter(&share.ignoring, &self.root, &name);
+            self.chain.enter_open(&share.ignoring, &directory, &name);
             self.open.push(Open {
                 name,
                 directory,
                 above,
             });
         }
+    }
+}
+
+impl ShareReader<'_> {
+    /// Returns the file `name`, from which the bytes from `from` on are read.
+    fn file(&mut self, name: &str, from: u64) -> Result<Option<File>, HandlerError> {
+        let Ok(parsed) = ShareName::parse(name) else {
+            return Ok(None);
+        };
+        let goes_on = |way: &Way| now().saturating_duration_since(way.since) < HOLDS;
+        let goes_on = from > 0 && self.way.as_ref().is_some_and(goes_on);
+        if let Some((_, file)) = self.last.take().filter(|(last, _)| goes_on && last == name) {
+            return Ok(Some(file));
+        }
+        match self.open(&parsed) {
+            Ok(file) => Ok(Some(file)),
+            Err(ShareError::NotFound(_)) => Ok(None),
+            Err(error) => Err(HandlerError::Files(error.to_string())),
+        }
+    }
+
+    /// Returns whether `file` is of `version`.
+    fn is_of_version(&self, file: &File, version: u64) -> io::Result<bool> {
+        let found = OnDisk::from(&file.metadata()?);
+        Ok(self.share.writes.stamp(&found).version() == version)
+    }
+
+    /// Reads as [`FileReader::read_version`] does.
+    fn part_of_version(
+        &self,
+        file: &File,
+        version: u64,
+        from: u64,
+        most: usize,
+    ) -> io::Result<Option<Vec<u8>>> {
+        if !self.is_of_version(file, version)? {
+            return Ok(None);
+        }
+        let part = read_part(file, from, most)?;
+        Ok(self.is_of_version(file, version)?.then_some(part))
     }
 }
 
@@ -171,18 +212,8 @@ impl FileReader for ShareReader<'_> {
         from: u64,
         most: usize,
     ) -> Result<Option<Vec<u8>>, HandlerError> {
-        let Ok(parsed) = ShareName::parse(name) else {
+        let Some(file) = self.file(name, from)? else {
             return Ok(None);
-        };
-        let goes_on = |way: &Way| now().saturating_duration_since(way.since) < HOLDS;
-        let goes_on = from > 0 && self.way.as_ref().is_some_and(goes_on);
-        let file = match self.last.take().filter(|(last, _)| goes_on && last == name) {
-            Some((_, file)) => file,
-            None => match self.open(&parsed) {
-                Ok(file) => file,
-                Err(ShareError::NotFound(_)) => return Ok(None),
-                Err(error) => return Err(HandlerError::Files(error.to_string())),
-            },
         };
         let part = read_part(&file, from, most)
             .map_err(|error| HandlerError::Files(format!("{name}: {error}")))?;
@@ -190,6 +221,23 @@ impl FileReader for ShareReader<'_> {
             self.last = Some((name.to_owned(), file));
         }
         Ok(Some(part))
+    }
+
+    fn read_version(
+        &mut self,
+        name: &str,
+        version: u64,
+        from: u64,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, HandlerError> {
+        let Some(file) = self.file(name, from)? else {
+            return Ok(None);
+        };
+        let part = self
+            .part_of_version(&file, version, from, most)
+            .map_err(|error| HandlerError::Files(format!("{name}: {error}")))?;
+        self.last = Some((name.to_owned(), file));
+        Ok(part)
     }
 }
 
@@ -300,6 +348,35 @@ mod tests {
             std::thread::yield_now();
         }
         assert!(text(&mut reader, "a/one.txt").is_some());
+    }
+
+    #[test]
+    fn parts_of_another_version_are_not_given() {
+        let (home, share) = share(&["a.txt"]);
+        let path = home.path().join("a.txt");
+        fs::write(&path, "0123456789").unwrap();
+        let version = |share: &Share| {
+            let file = share.on_disk(&ShareName::parse("a.txt").unwrap()).unwrap();
+            share.writes.stamp(&file).version()
+        };
+        let first = version(&share);
+        let mut reader = ShareReader::new(&share);
+        let mut read = |version, from| reader.read_version("a.txt", version, from, 4).unwrap();
+        assert_eq!(read(first, 2).as_deref(), Some(b"2345".as_slice()));
+        assert_eq!(read(first, 6).as_deref(), Some(b"6789".as_slice()));
+        assert_eq!(read(first + 1, 6), None);
+        // In its place, also while it is open.
+        fs::write(&path, "other bytes").unwrap();
+        assert_eq!(read(first, 2), None);
+        assert_eq!(
+            read(version(&share), 6).as_deref(),
+            Some(b"byte".as_slice())
+        );
+        assert_eq!(
+            reader.read_version("none", first, 0, 4).unwrap(),
+            None,
+            "a file that is not there"
+        );
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum SkipReason {
     Kind,
     /// It lies below too many directories.
     Deep,
+    /// It is a file of the node itself, or a directory of those, under another name.
+    Own,
     /// It cannot be looked at.
     Unreadable,
 }
@@ -64,6 +66,9 @@ impl fmt::Display for SkipReason {
             SkipReason::Link => f.write_str("it is a symbolic link"),
             SkipReason::Kind => f.write_str("it is a pipe, a socket or a device"),
             SkipReason::Deep => write!(f, "it lies below {NAME_PARTS_MAX} directories"),
+            SkipReason::Own => f.write_str(
+                "it is what the node keeps for itself, by another name: a link or a mount; take that away",
+            ),
             SkipReason::Unreadable => f.write_str("it cannot be looked at"),
         }
     }

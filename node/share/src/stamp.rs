@@ -20,7 +20,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use node_base::sync::lock;
+use node_base::{state::own::FileId, sync::lock};
 
 /// Time without a change after which a stamp shows the next one.
 pub(crate) const SETTLED_AFTER: Duration = Duration::from_millis(100);
@@ -59,9 +59,6 @@ pub(crate) struct OnDisk {
     /// Number of names that it has on its disk.
     pub(crate) links: u64,
 }
-
-/// A file of this machine, whatever its name.
-pub(crate) type FileId = (u64, u64);
 
 /// Writes that no stamp shows, by file.
 #[derive(Debug, Default)]

@@ -56,6 +56,10 @@ pub(super) async fn checks(owner: &Owner) -> Vec<Check> {
     let up = peers
         .iter()
         .filter(|peer| peer::state(peer) == PeerState::Up);
+    let sixhop = peers.iter().filter(|peer| peer.id.is_some());
+    let in_clear = sixhop
+        .clone()
+        .filter(|entry| peer::is_in_clear(entry, node.overlay().path_to(&entry.url)));
     let mut checks = vec![
         share(node.share().trouble(), node.catalogue().count()),
         unreadable(node.catalogue().unreadable().len()),
@@ -76,6 +80,7 @@ pub(super) async fn checks(owner: &Owner) -> Vec<Check> {
             node.url().as_str(),
         ),
         known_peers(peers.len(), up.count()),
+        encryption(sixhop.clone().count(), in_clear.count()),
         sandbox(&owner.sandbox),
     ]);
     checks
@@ -257,6 +262,21 @@ fn known_peers(all: usize, up: usize) -> Check {
     }
 }
 
+fn encryption(sixhop: usize, in_clear: usize) -> Check {
+    if in_clear > 0 {
+        return warning(
+            "encryption",
+            format!("{in_clear} of {sixhop} Sixhop nodes are spoken to in clear"),
+            "`ctl peers` says which; run `ctl invite` there, and `ctl hello` here with the address that it prints",
+        );
+    }
+    let trusted = "who was first met by an http:// URL was trusted then; an address of `ctl invite` trusts nobody";
+    ok(
+        "encryption",
+        format!("TLS with {sixhop} of {sixhop} Sixhop nodes; {trusted}"),
+    )
+}
+
 fn sandbox(status: &SandboxStatus) -> Check {
     let layers = [("system calls", &status.calls), ("files", &status.files)];
     let missing = layers.iter().filter_map(|(layer, state)| match state {
@@ -322,6 +342,13 @@ mod tests {
             assert_eq!(state(&files(used)), expected, "{open} of {max}");
         }
         assert_eq!(state(&files(Usage::default())), CheckState::Ok);
+    }
+
+    #[test]
+    fn nodes_in_clear_are_a_warning() {
+        assert_eq!(state(&encryption(0, 0)), CheckState::Ok);
+        assert_eq!(state(&encryption(3, 0)), CheckState::Ok);
+        assert_eq!(state(&encryption(3, 1)), CheckState::Warning);
     }
 
     #[test]

@@ -129,6 +129,8 @@ impl Way<'_> {
             }
             let length = head.length.saturating_add(message.text.len() as u64);
             message.is_gathered &= length <= self.most;
+            // Frames may be empty, and their heads are kept.
+            message.is_gathered &= message.frames.len() as u64 <= self.most.saturating_mul(2);
             if !message.is_gathered {
                 to.write_all(&std::mem::take(&mut message.frames)).await?;
                 head.pass(from, to).await?;
@@ -249,6 +251,9 @@ fn frame(text: &[u8], masked: bool) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Returns the output of one direction.
@@ -323,6 +328,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_message_of_empty_frames_is_not_kept_for_ever() {
+        let mut frames = vec![masked(TEXT, b"x")];
+        frames.extend((0..50).map(|_| masked(0, b"")));
+        let way = Way {
+            most: 20,
+            masked: true,
+            gathers: &|| true,
+            change: &|_| None,
+        };
+        let (sent, mut out) = (frames.concat(), Vec::new());
+        way.pass(&mut &*sent, &mut out).await.unwrap();
+        assert_eq!(out, sent, "it has no end, and has passed");
+        let last = masked(FINAL, b"y");
+        let expected = [&*frames[..3].concat(), &*last].concat();
+        assert_eq!(
+            passed(&[frames[..3].concat(), last], 100).await,
+            frame(b"XY", true)
+        );
+        assert_eq!(passed(std::slice::from_ref(&expected), 1).await, expected);
+    }
+
+    #[tokio::test]
     async fn a_frame_that_breaks_off_is_an_error() {
         let whole = masked(FINAL | TEXT, b"xyz");
         let way = Way {
@@ -335,6 +362,62 @@ mod tests {
             let mut out = Vec::new();
             let result = way.pass(&mut &whole[..end], &mut out).await;
             assert!(result.is_err() && out.is_empty(), "{end}");
+        }
+    }
+
+    /// Longest message that is gathered, in bytes.
+    const MOST: usize = 64;
+
+    /// Longest head of a frame, in bytes.
+    const HEAD_MAX: usize = 14;
+
+    /// Returns what passes of the frames that a client sends, with their messages doubled or as they came.
+    fn passes(bytes: &[u8], is_changed: bool) -> Vec<u8> {
+        let way = Way {
+            most: MOST as u64,
+            masked: true,
+            gathers: &|| true,
+            change: &|text| is_changed.then(|| text.repeat(2)),
+        };
+        let mut out = Vec::new();
+        let passing = way.pass(&mut &*bytes, &mut out).now_or_never();
+        // What breaks off is an error, and what came before it has passed.
+        drop(passing.expect("memory makes nobody wait"));
+        out
+    }
+
+    /// Returns a frame that is mostly right.
+    fn any_frame() -> impl Strategy<Value = Vec<u8>> {
+        let text = prop::collection::vec(any::<u8>(), 0..100);
+        let first = prop_oneof![
+            Just(TEXT),
+            Just(FINAL | TEXT),
+            Just(0),
+            Just(FINAL),
+            any::<u8>()
+        ];
+        let garbage = prop::collection::vec(any::<u8>(), 0..20);
+        prop_oneof![
+            8 => (first, text).prop_map(|(first, text)| masked(first, &text)),
+            1 => garbage,
+        ]
+    }
+
+    proptest! {
+        /// `PROPTEST_CASES` has it run longer.
+        #[test]
+        fn any_frames_pass_and_no_more_than_a_message_is_kept(
+            frames in prop::collection::vec(any_frame(), 0..40),
+        ) {
+            let bytes = frames.concat();
+            let unchanged = passes(&bytes, false);
+            // A control frame may overtake the parts of a message; nothing comes in addition.
+            let kept = bytes.len().checked_sub(unchanged.len());
+            // The frames of a message, and the head of the next one.
+            let is_bounded = kept.is_some_and(|kept| kept <= 3 * MOST + 2 * HEAD_MAX);
+            prop_assert!(is_bounded, "{:?} bytes are kept", kept);
+            let changed = passes(&bytes, true);
+            prop_assert!(changed.len() <= 2 * bytes.len() + HEAD_MAX * (bytes.len() / 2 + 1));
         }
     }
 }

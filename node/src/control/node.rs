@@ -1,6 +1,6 @@
 //! Namespace `node`.
 
-use std::{process, sync::Arc};
+use std::{collections::BTreeMap, process, sync::Arc};
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
@@ -8,6 +8,7 @@ use node_api::{
     node::{Check, IndexStatus, NodeServer, NodeStatus, UnreadableEntry},
 };
 use node_base::events::unix_millis;
+use node_overlay::Overlay;
 use node_wire::{PeerUrl, scope::Scope};
 use plugin_api::IndexStatus as Progress;
 
@@ -48,6 +49,7 @@ impl NodeServer for Owner {
             started: unix_millis(node.started()),
             sandbox: self.sandbox.clone(),
             peers: node.overlay().count() as u64,
+            peer_paths: paths(node.overlay()),
             cache_bytes: node.cache().bytes(),
             index: content.as_ref().map(index),
             handlers: node.handlers().names(),
@@ -98,6 +100,16 @@ pub(super) const REACH_CURE: &str =
 pub(super) fn reach(url: &PeerUrl) -> Option<String> {
     let is_here = Scope::of_host(url) == Scope::Machine;
     is_here.then(|| format!("only programs of this machine reach this node; {REACH_CURE}"))
+}
+
+/// Counts the peers that have answered, by what carries the calls to them.
+fn paths(overlay: &Overlay) -> BTreeMap<String, u64> {
+    let mut paths = BTreeMap::new();
+    for peer in overlay.list().iter().filter(|peer| peer.kind.is_some()) {
+        let path = overlay.path_to(&peer.url).name().to_owned();
+        *paths.entry(path).or_default() += 1;
+    }
+    paths
 }
 
 fn index(status: &Progress) -> IndexStatus {

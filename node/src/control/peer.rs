@@ -3,10 +3,11 @@
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
     error::{ApiError, ErrorCode},
-    peer::{Peer, PeerDialect, PeerKind, PeerPath, PeerSource, PeerState, PeersServer},
+    peer::{Group, Peer, PeerDialect, PeerKind, PeerPath, PeerSource, PeerState, PeersServer},
     share::{LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile},
 };
 use node_base::events::unix_millis;
+use node_core::groups::GroupError;
 use node_overlay::{Added, KnownFrom, Meeting, Overlay, PEERS_MAX, PeerEntry};
 use node_wire::{
     AddressError, Dialect, NodeId, PeerAddress, PeerUrl, escaped, peer_url::without_user,
@@ -21,9 +22,7 @@ impl PeersServer for Owner {
         let peers = self.node.overlay().list();
         let overlay = self.node.overlay();
         let peers = peers.iter();
-        Ok(peers
-            .map(|peer| describe(peer, overlay.path_to(&peer.url)))
-            .collect())
+        Ok(peers.map(|peer| describe(peer, overlay)).collect())
     }
 
     async fn add(&self, url: String) -> RpcResult<Peer> {
@@ -47,27 +46,54 @@ impl PeersServer for Owner {
             break;
         }
         let first = places.into_iter().next();
+        let has_answered = met.is_some();
         let url = met.or(first).ok_or_else(|| no_place(&url))?;
         overlay.look_into(&url).await;
-        let entry = overlay
-            .list()
-            .into_iter()
-            .find(|entry| entry.url.same_peer(&url));
+        // A node that is known under another URL has one entry, whoever met it first.
+        let id = overlay.id_at(&url).filter(|_| has_answered);
+        let list = overlay.list();
+        let is_it = |entry: &&PeerEntry| entry.id.is_some() && entry.id == id;
+        let entry = list.iter().find(|entry| entry.url.same_peer(&url));
+        let entry = entry.or_else(|| list.iter().find(is_it)).cloned();
         let gone = || ApiError::new(ErrorCode::NotFound, format!("{url} was removed meanwhile"));
         let entry = entry.ok_or_else(gone)?;
-        let mut peer = describe(&entry, overlay.path_to(&entry.url));
+        let mut peer = describe(&entry, overlay);
         let own = overlay
             .own_urls()
             .towards(entry.address.or_else(|| entry.url.ip()));
-        peer.notice = too_near(&own, &entry.url);
-        if peer.notice.is_none() && peer.state == PeerState::Up {
-            peer.notice = overlay.called_back_by(&url).await;
+        let mut notice = too_near(&own, &entry.url);
+        if notice.is_none() && peer.state == PeerState::Up {
+            notice = overlay.called_back_by(&url).await;
         }
+        peer.notice = notice.or(peer.notice);
         Ok(peer)
     }
 
     async fn remove(&self, url: String) -> RpcResult<bool> {
         Ok(self.node.remove_peer(&parse(&url)?))
+    }
+
+    async fn groups(&self) -> RpcResult<Vec<Group>> {
+        let groups = self.node.groups().into_iter();
+        Ok(groups.map(|(name, ids)| group(name, &ids)).collect())
+    }
+
+    async fn group_add(&self, name: String, nodes: Vec<String>) -> RpcResult<Group> {
+        let ids = self.ids_of(&nodes)?;
+        let added = self.node.add_to_group(&name, &ids).await;
+        added.map_err(|error| not_grouped(&error))?;
+        let mut groups = self.node.groups().into_iter();
+        let now = groups.find(|(other, _)| *other == name);
+        Ok(now.map_or_else(|| group(name, &[]), |(name, ids)| group(name, &ids)))
+    }
+
+    async fn group_remove(&self, name: String, nodes: Option<Vec<String>>) -> RpcResult<bool> {
+        let ids = self.ids_of(nodes.as_deref().unwrap_or_default())?;
+        if nodes.is_some() && ids.is_empty() {
+            return Ok(false);
+        }
+        let removed = self.node.remove_from_group(&name, &ids).await;
+        Ok(removed.map_err(|error| not_grouped(&error))?)
     }
 
     async fn files(&self, url: String, limit: Option<u32>) -> RpcResult<Vec<ShareFile>> {
@@ -76,6 +102,51 @@ impl PeersServer for Owner {
         files.map_err(|error| ApiError::new(ErrorCode::Network, error.to_string()).into())
     }
 }
+
+impl Owner {
+    /// Returns the ids of nodes that the owner names.
+    fn ids_of(&self, nodes: &[String]) -> Result<Vec<NodeId>, ApiError> {
+        nodes.iter().map(|node| self.id_of(node)).collect()
+    }
+
+    /// Returns the id of a node that the owner names by its id, an address, or the URL of a peer.
+    fn id_of(&self, node: &str) -> Result<NodeId, ApiError> {
+        if let Ok(id) = node.parse() {
+            return Ok(id);
+        }
+        let url = match parse_address(node)? {
+            PeerAddress::Node(address) => return Ok(address.id),
+            PeerAddress::Url(url) => url,
+        };
+        let list = self.node.overlay().list();
+        let entry = list.iter().find(|entry| entry.url.same_peer(&url));
+        entry.and_then(|entry| entry.id).ok_or_else(|| {
+            let text =
+                format!("the id of {url} is not known; `ctl peers --json` shows those that are");
+            ApiError::new(ErrorCode::NotFound, text)
+        })
+    }
+}
+
+fn group(name: String, ids: &[NodeId]) -> Group {
+    Group {
+        name,
+        ids: ids.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn not_grouped(error: &GroupError) -> ApiError {
+    let code = match error {
+        GroupError::Name(_) => ErrorCode::Usage,
+        GroupError::Groups | GroupError::Members(_) => ErrorCode::NoSpace,
+        GroupError::State(_) | GroupError::Disk => ErrorCode::Failed,
+    };
+    ApiError::new(code, error.to_string())
+}
+
+/// The notice for a Sixhop node that is spoken to in clear.
+const IN_CLEAR: &str =
+    "it is spoken to in clear; say `ctl hello` with the address that `ctl invite` prints there";
 
 /// Returns the notice for a peer that is further away than the address `own`, which this node gives to it.
 fn too_near(own: &PeerUrl, peer: &PeerUrl) -> Option<String> {
@@ -135,7 +206,8 @@ pub(super) fn state(entry: &PeerEntry) -> PeerState {
     }
 }
 
-fn describe(entry: &PeerEntry, path: node_transport::PeerPath) -> Peer {
+fn describe(entry: &PeerEntry, overlay: &Overlay) -> Peer {
+    let path = overlay.path_to(&entry.url);
     Peer {
         url: entry.url.as_str().to_owned(),
         name: entry.name.as_ref().map(ToString::to_string),
@@ -170,9 +242,17 @@ fn describe(entry: &PeerEntry, path: node_transport::PeerPath) -> Peer {
         latency: entry
             .latency
             .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+        rate: overlay.client().speeds().of(&entry.url),
         last_error: entry.last_error.clone(),
-        notice: None,
+        notice: is_in_clear(entry, path).then(|| IN_CLEAR.to_owned()),
     }
+}
+
+/// Returns true for a Sixhop node that is not spoken to over TLS: it is old, or somebody on the path hides that it speaks
+/// that.
+pub(super) fn is_in_clear(entry: &PeerEntry, path: node_transport::PeerPath) -> bool {
+    let is_sixhop = entry.kind == Some(node_transport::PeerKind::Sixhop) && entry.id.is_some();
+    is_sixhop && path == node_transport::PeerPath::Plain
 }
 
 #[cfg(test)]

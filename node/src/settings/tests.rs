@@ -357,6 +357,26 @@ fn paths_in_the_file_are_those_of_the_home_or_relative_to_it() {
 }
 
 #[test]
+fn a_tilde_in_an_option_is_the_home_directory() {
+    let home = home();
+    let args = NodeArgs {
+        state: Some("~/of-a-node".into()),
+        ..args(&home)
+    };
+    let user = PathBuf::from(std::env::var_os("HOME").unwrap());
+    let settings = Settings::resolve(args.clone()).unwrap();
+    assert_eq!(settings.state, user.join("of-a-node"));
+    let other = NodeArgs {
+        state: Some("~root/of-a-node".into()),
+        ..args
+    };
+    let error = Settings::resolve(other).unwrap_err().to_string();
+    assert!(error.contains("whole path"), "{error}");
+    let error = Settings::resolve(with_config(&home, "plugins = '~root/p'")).unwrap_err();
+    assert!(error.to_string().contains("whole path"), "{error}");
+}
+
+#[test]
 fn every_option_is_a_key_of_the_page_and_of_the_file() {
     use clap::CommandFactory;
 

@@ -26,6 +26,7 @@ use super::{
     content::{self, RemoteFile, next_chunk},
     destination::Destination,
     dials::Dials,
+    speeds::Speeds,
     transport::{
         PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError, WalkInfo,
     },
@@ -189,6 +190,7 @@ pub struct Client {
     kinds: Option<Arc<dyn KindListener>>,
     pub(super) counters: Arc<Counters>,
     pub(super) download_rate: Rate,
+    pub(super) speeds: Speeds,
     pub(super) through: Option<PeerUrl>,
 }
 
@@ -203,6 +205,7 @@ impl Client {
             kinds: None,
             counters,
             download_rate: Rate::default(),
+            speeds: Speeds::default(),
             through: None,
         }
     }
@@ -235,6 +238,12 @@ impl Client {
             through: holder,
             ..self.clone()
         }
+    }
+
+    /// Returns how fast each peer sent content.
+    #[must_use]
+    pub fn speeds(&self) -> &Speeds {
+        &self.speeds
     }
 
     /// Returns the calls that strangers caused.

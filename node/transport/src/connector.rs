@@ -35,6 +35,8 @@ const ANYBODY: &str = "anybody";
 pub(super) struct Connector {
     pub(super) tcp: HttpConnector<AddressesOnly>,
     pub(super) tls: Option<Tls>,
+    /// Most bytes that are read ahead under TLS.
+    pub(super) ahead: usize,
     /// The key of the private network, which both ends of a connection over TLS have to show.
     pub(super) network: Option<NetworkKey>,
 }
@@ -89,7 +91,7 @@ impl Connector {
             let text = "this node has no key for TLS".to_owned();
             return Err(TlsError::NotShown(text).into());
         };
-        let mut stream = tls.connect(socket, expected).await?;
+        let mut stream = tls.connect(socket, expected, self.ahead).await?;
         if let Some(key) = &self.network {
             member::prove(&mut stream, key, tls.id()).await?;
         }

@@ -8,7 +8,10 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,6 +27,7 @@ use tokio::time::timeout_at;
 
 use super::{
     calls::{CallError, Client, QueryReply},
+    speeds::Speeds,
     transport::{BodyStream, PeerResponse},
 };
 use node_base::{
@@ -59,6 +63,29 @@ pub(super) struct Intake {
     address: IpAddr,
     counters: Arc<Counters>,
     waiting: Bytes,
+    speed: Measure,
+}
+
+/// Measures how fast a peer sends, until it is dropped.
+struct Measure {
+    speeds: Speeds,
+    peer: String,
+    begun: Instant,
+    bytes: AtomicU64,
+}
+
+impl Measure {
+    fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Measure {
+    fn drop(&mut self) {
+        let (now, bytes) = (now(), *self.bytes.get_mut());
+        let took = now.saturating_duration_since(self.begun);
+        self.speeds.sent(&self.peer, bytes, took, now);
+    }
 }
 
 /// A file that a peer is sending.
@@ -121,6 +148,12 @@ impl Intake {
             address: peer.ip().unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
             counters: Arc::clone(&client.counters),
             waiting: Bytes::new(),
+            speed: Measure {
+                speeds: client.speeds.clone(),
+                peer: peer.key(),
+                begun: now(),
+                bytes: AtomicU64::new(0),
+            },
         }
     }
 
@@ -136,6 +169,7 @@ impl Intake {
             let turn = bytes.min(self.rate.turn());
             self.rate.take(self.address, turn).await;
             self.counters.bytes_received.add(turn as u64);
+            self.speed.add(turn);
             bytes -= turn;
         }
     }
@@ -157,6 +191,7 @@ impl Intake {
         }
         self.rate.take(self.address, bytes).await;
         self.counters.bytes_received.add(bytes as u64);
+        self.speed.add(bytes);
         Some(self.waiting.split_to(bytes))
     }
 }

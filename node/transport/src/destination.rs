@@ -18,7 +18,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use node_wire::{node_id::NodeId, peer_url::PeerUrl, scope::Scope};
+use node_wire::{
+    node_id::NodeId,
+    peer_url::{PeerUrl, carried_v4},
+    scope::Scope,
+};
 
 use super::{call_scope::CheckedAddress, transport::TransportError};
 use node_base::sync::lock;
@@ -46,7 +50,11 @@ pub(super) enum Naming {
     Heard(Scope),
 }
 
-/// The addresses that one search has called, each with the URL under which it was.
+/// Most ports of one address of the Internet that a search calls because strangers named them.
+const PORTS_OF_ONE: usize = 2;
+
+/// The addresses that one search has called, each with the URL under which it was. Forms of IPv6 that carry an IPv4
+/// address count as that one.
 #[derive(Clone, Debug, Default)]
 pub struct SearchDials(Arc<Mutex<HashMap<SocketAddr, String>>>);
 
@@ -165,13 +173,29 @@ impl Destination {
             return Ok(());
         };
         let key = self.url.key();
+        let address = SocketAddr::new(folded(address.ip()), address.port());
         let mut called = lock(called);
+        if self.is_heard() && Scope::of_address(address.ip()) == Scope::World {
+            let is_other =
+                |other: &&SocketAddr| other.ip() == address.ip() && other.port() != address.port();
+            if called.keys().filter(is_other).count() >= PORTS_OF_ONE {
+                return Err(TransportError::Repeated);
+            }
+        }
         let first = called.entry(address).or_insert_with(|| key.clone());
         if *first == key || self.naming == Naming::Owner {
             Ok(())
         } else {
             Err(TransportError::Repeated)
         }
+    }
+}
+
+/// Returns the IPv4 address that an address of IPv6 carries, or the address itself.
+fn folded(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_loopback() => carried_v4(v6).map_or(address, IpAddr::V4),
+        canonical => canonical,
     }
 }
 
@@ -221,6 +245,37 @@ mod tests {
         assert!(own.claim(victim).is_ok(), "the owner may have two names");
         let another = to("b.example").within(&SearchDials::default());
         assert!(another.claim(victim).is_ok());
+    }
+
+    #[test]
+    fn a_search_calls_few_ports_of_one_address_that_strangers_named() {
+        let search = SearchDials::default();
+        let to = |address: &str| {
+            let url = url(&format!("http://{address}/"));
+            let destination = Destination::heard(url, Scope::World).within(&search);
+            destination.claim(address.parse().unwrap())
+        };
+        assert!(to("198.51.100.1:7000").is_ok());
+        assert!(to("[2002:c633:6401::1]:7000").is_err(), "the same one");
+        assert!(to("[64:ff9b::c633:6401]:7001").is_ok());
+        for port in 7_002..7_008 {
+            assert!(to(&format!("198.51.100.1:{port}")).is_err(), "{port}");
+            assert!(to(&format!("[::ffff:198.51.100.1]:{port}")).is_err());
+        }
+        assert!(to("198.51.100.1:7000").is_ok(), "its next page");
+        assert!(to("198.51.100.2:7000").is_ok(), "another one");
+        // Who has answered as a node, and what the owner named, may have a port of its own.
+        for allowed in [
+            Destination::of_owner(url("http://198.51.100.1:9/")),
+            Destination::met(url("http://198.51.100.1:8/"), Scope::World),
+        ] {
+            let address = SocketAddr::from(([198, 51, 100, 1], allowed.port()));
+            assert!(allowed.within(&search).claim(address).is_ok());
+        }
+        // Behind one address of a local network are the nodes of one machine.
+        for port in 1..9 {
+            assert!(to(&format!("192.168.1.1:{port}")).is_ok());
+        }
     }
 
     #[test]

@@ -54,6 +54,9 @@ const CONTENT_BUFFER: usize = 256 * 1024;
 /// The least of it for a node that limits its downloads, in bytes.
 const LIMITED_BUFFER_MIN: usize = 16 * 1024;
 
+/// Most bytes that a connection with TLS reads ahead: several records, which are 16 KiB.
+const TLS_AHEAD: usize = 64 * 1024;
+
 /// The time that an unused connection is kept. Less than a Sixhop node waits
 /// for the next request.
 const IDLE: Duration = Duration::from_secs(5);
@@ -125,6 +128,7 @@ impl HttpTransport {
             tcp,
             tls,
             network: network.flatten(),
+            ahead: TLS_AHEAD.min(buffer),
         };
         let single = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)

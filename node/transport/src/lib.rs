@@ -34,6 +34,7 @@ mod memory;
 pub mod network;
 mod pins;
 mod resolve;
+mod speeds;
 mod stream;
 pub mod tls;
 mod tokens;
@@ -50,6 +51,7 @@ pub use self::{
     http::HttpTransport,
     memory::{MemoryAnswer, MemoryTransport},
     pins::{PINS_MAX, Pins, Standing as PinStanding},
+    speeds::Speeds,
     stream::{ChannelBinding, PeerPath, PeerStream},
     transport::{
         BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,

@@ -112,7 +112,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
         let (near, far) = tokio::join!(
-            caller.connect(near.unwrap(), None),
+            caller.connect(near.unwrap(), None, 1),
             answerer.accept(far.unwrap().0)
         );
         (near.unwrap(), far.unwrap())

@@ -13,12 +13,15 @@ use std::{
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use node_wire::node_id::NodeId;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, BufReader, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::TlsStream;
 
 use crate::tls::{ALPN, TlsError, id_of};
+
+/// Most bytes that TLS keeps for a reader that makes it wait: two records.
+const TLS_BUFFER: usize = 32 * 1024;
 
 /// The protocol that carries a connection.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -55,8 +58,11 @@ pub struct PeerStream {
 #[derive(Debug)]
 enum Carrier {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<TlsSocket>>),
 }
+
+/// The socket under TLS. TLS itself asks for 4 KiB at a time; content comes in longer reads.
+pub(crate) type TlsSocket = BufReader<TcpStream>;
 
 impl PeerPath {
     /// Returns its name, as people and programs see it.
@@ -86,8 +92,13 @@ impl PeerStream {
     ///
     /// # Errors
     /// Errors if the handshake chose another protocol, or showed no id.
-    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Result<PeerStream, TlsError> {
+    pub(crate) fn tls(mut stream: TlsStream<TlsSocket>) -> Result<PeerStream, TlsError> {
+        match &mut stream {
+            TlsStream::Client(stream) => stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER)),
+            TlsStream::Server(stream) => stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER)),
+        }
         let (socket, session) = stream.get_ref();
+        let socket = socket.get_ref();
         if session.alpn_protocol() != Some(ALPN) {
             return Err(TlsError::NotShown("it is no Sixhop node".to_owned()));
         }
@@ -139,8 +150,20 @@ impl PeerStream {
     }
 }
 
+#[cfg(test)]
+impl PeerStream {
+    /// Returns the cipher of the connection.
+    pub(crate) fn cipher(&self) -> Option<String> {
+        let Carrier::Tls(stream) = &self.carrier else {
+            return None;
+        };
+        let suite = stream.get_ref().1.negotiated_cipher_suite()?;
+        Some(format!("{:?}", suite.suite()))
+    }
+}
+
 /// Returns the value of the exporter of a connection, the same at both ends.
-fn binding_of(stream: &TlsStream<TcpStream>) -> Result<ChannelBinding, rustls::Error> {
+fn binding_of(stream: &TlsStream<TlsSocket>) -> Result<ChannelBinding, rustls::Error> {
     let bytes = match stream {
         TlsStream::Client(stream) => {
             let (_, session) = stream.get_ref();
@@ -180,7 +203,33 @@ impl AsyncRead for PeerStream {
     ) -> Poll<io::Result<()>> {
         match &mut self.carrier {
             Carrier::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
-            Carrier::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            Carrier::Tls(stream) => poll_records(stream, context, buffer),
+        }
+    }
+}
+
+/// Reads a record, and those behind it that have come already, as far as there is room.
+fn poll_records(
+    stream: &mut TlsStream<TlsSocket>,
+    context: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    let at_first = buffer.filled().len();
+    loop {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut *stream).poll_read(context, buffer);
+        let came = buffer.filled().len() - before;
+        if came == 0 {
+            // Records before are given first. TLS says again that it is broken or over.
+            return if before == at_first {
+                read
+            } else {
+                Poll::Ready(Ok(()))
+            };
+        }
+        let (socket, _) = stream.get_ref();
+        if buffer.remaining() == 0 || socket.buffer().is_empty() {
+            return Poll::Ready(Ok(()));
         }
     }
 }

@@ -19,16 +19,25 @@ mod verifier;
 
 use std::{io, sync::Arc, time::Duration};
 
+use node_base::platform::processor::has_aes;
 use node_wire::node_id::NodeId;
 use rustls::{
     ClientConfig, ServerConfig,
     client::Resumption,
-    crypto::{CryptoProvider, ring},
+    crypto::{
+        CryptoProvider,
+        ring::{
+            self,
+            cipher_suite::{
+                TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
+            },
+        },
+    },
     pki_types::ServerName,
     server::NoServerSessionStorage,
     version::TLS13,
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{io::BufReader, net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 pub(crate) use self::keys::id_of;
@@ -43,6 +52,9 @@ pub const FIRST_BYTE: u8 = 0x16;
 
 /// Longest time for a handshake.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+
+/// Capacity of a reader that reads nothing ahead. It needs some.
+const NOT_AHEAD: usize = 1;
 
 /// An error of a handshake.
 #[derive(Debug, thiserror::Error)]
@@ -74,16 +86,9 @@ impl Tls {
     /// Panics if the provider has no suite of TLS 1.3.
     #[must_use]
     pub fn new(key: &Arc<NodeKey>) -> Tls {
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(provider(has_aes()));
         let own = Arc::new(OwnKey::new(key));
-        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(&[&TLS13])
-            .expect("the provider has suites of TLS 1.3")
-            .with_client_cert_verifier(Arc::new(Expected::Anybody))
-            .with_cert_resolver(Arc::<OwnKey>::clone(&own));
-        server.alpn_protocols = vec![ALPN.to_vec()];
-        server.send_tls13_tickets = 0;
-        server.session_storage = Arc::new(NoServerSessionStorage {});
+        let server = server(&provider, &own, has_aes());
         Tls {
             provider,
             own,
@@ -103,6 +108,8 @@ impl Tls {
     /// # Errors
     /// Errors if the other side does not show an id in time.
     pub async fn accept(&self, socket: TcpStream) -> Result<PeerStream, TlsError> {
+        // Requests are short: nothing is read ahead, and no memory is kept for it.
+        let socket = BufReader::with_capacity(NOT_AHEAD, socket);
         let accepting = TlsAcceptor::from(Arc::clone(&self.server)).accept(socket);
         let stream = timeout(HANDSHAKE_TIME, accepting)
             .await
@@ -111,7 +118,8 @@ impl Tls {
         PeerStream::tls(stream.into())
     }
 
-    /// Connects to the node `expected`, or to any node, which shows its id.
+    /// Connects to the node `expected`, or to any node, which shows its id. Reads at most `ahead` bytes before they are
+    /// asked for.
     ///
     /// # Errors
     /// Errors if the other side does not show this id, or one at all, in time.
@@ -122,6 +130,7 @@ impl Tls {
         &self,
         socket: TcpStream,
         expected: Option<NodeId>,
+        ahead: usize,
     ) -> Result<PeerStream, TlsError> {
         let mut client = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&TLS13])
@@ -134,6 +143,7 @@ impl Tls {
         client.resumption = Resumption::disabled();
         // It is not sent: the key alone says which node is meant.
         let name = socket.peer_addr().map_err(TlsError::Broken)?.ip();
+        let socket = BufReader::with_capacity(ahead.max(NOT_AHEAD), socket);
         let connecting = TlsConnector::from(Arc::new(client))
             .connect(ServerName::IpAddress(name.into()), socket);
         let stream = timeout(HANDSHAKE_TIME, connecting)
@@ -142,6 +152,36 @@ impl Tls {
             .map_err(failed)?;
         PeerStream::tls(stream.into())
     }
+}
+
+/// Returns how a node answers handshakes.
+fn server(provider: &Arc<CryptoProvider>, own: &Arc<OwnKey>, has_aes: bool) -> ServerConfig {
+    let mut server = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&[&TLS13])
+        .expect("the provider has suites of TLS 1.3")
+        .with_client_cert_verifier(Arc::new(Expected::Anybody))
+        .with_cert_resolver(Arc::<OwnKey>::clone(own));
+    server.alpn_protocols = vec![ALPN.to_vec()];
+    server.send_tls13_tickets = 0;
+    // The side without AES in its processor chooses; otherwise the caller does.
+    server.ignore_client_order = !has_aes;
+    server.session_storage = Arc::new(NoServerSessionStorage {});
+    server
+}
+
+/// Returns the ciphers, the fastest first: AES if the processor has it, ChaCha20 otherwise. A key of
+/// 128 bits is as strong as the curve that agrees on it, and AES is faster with it.
+fn provider(has_aes: bool) -> CryptoProvider {
+    let mut provider = ring::default_provider();
+    provider.cipher_suites = vec![
+        TLS13_AES_128_GCM_SHA256,
+        TLS13_AES_256_GCM_SHA384,
+        TLS13_CHACHA20_POLY1305_SHA256,
+    ];
+    if !has_aes {
+        provider.cipher_suites.rotate_right(1);
+    }
+    provider
 }
 
 /// Distinguishes an error of the other side from a connection that broke.

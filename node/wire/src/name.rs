@@ -102,6 +102,15 @@ impl ShareName {
     /// The first reason that applies; reasons for which
     /// [`NameError::leaves_share`] holds come before all others.
     pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::check(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Checks whether a text is a name, as [`ShareName::parse`] does.
+    ///
+    /// # Errors
+    /// As for [`ShareName::parse`].
+    pub fn check(text: &str) -> Result<(), NameError> {
         check_stays_inside(text)?;
         check_whole(text)?;
         let mut parts = 0usize;
@@ -112,7 +121,7 @@ impl ShareName {
             }
             check_part(part)?;
         }
-        Ok(Self(text.into()))
+        Ok(())
     }
 
     /// Returns the name as it stands on the wire.
@@ -142,7 +151,13 @@ impl ShareName {
     /// and nothing that comes from outside is stored under it.
     #[must_use]
     pub fn is_configuration(&self) -> bool {
-        self.parts().any(|part| folded(part) == IGNORE_FILE)
+        self.parts().any(|part| opened_as(part) == IGNORE_FILE)
+    }
+
+    /// Returns true if a part begins with a dot: such files are hidden, and programs look for them.
+    #[must_use]
+    pub fn has_dot(&self) -> bool {
+        self.parts().any(|part| part.starts_with('.'))
     }
 
     /// Returns the name without the differences that file systems ignore: two names
@@ -164,6 +179,21 @@ pub fn composed(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns `text` without differences of case and of normalization form.
+/// Returns the name of the file that some system opens for `part`: without a stream behind a colon, dots and spaces at its
+/// end (NTFS, SMB), and characters that are not seen (HFS+).
+fn opened_as(part: &str) -> String {
+    let seen: String = part.chars().filter(|c| !is_ignorable(*c)).collect();
+    let file = seen.split(':').next().unwrap_or_default();
+    folded(file.trim_end_matches(['.', ' ']))
+}
+
+/// Returns true for characters that are not seen and that some file systems pass over.
+fn is_ignorable(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 fn folded(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
@@ -213,13 +243,22 @@ fn check_whole(text: &str) -> Result<(), NameError> {
     }
 }
 
+/// Returns whether a part is called like a temporary, in any case.
+fn is_temporary(part: &str) -> bool {
+    if part.is_ascii() {
+        let begin = part.as_bytes().get(..TEMPORARY_PREFIX.len());
+        return begin.is_some_and(|begin| begin.eq_ignore_ascii_case(TEMPORARY_PREFIX.as_bytes()));
+    }
+    folded(part).starts_with(TEMPORARY_PREFIX)
+}
+
 fn check_part(part: &str) -> Result<(), NameError> {
     let error = match part {
         "" => NameError::EmptyPart,
         "." => NameError::DotPart,
         _ if part.len() > NAME_PART_MAX => NameError::PartTooLong,
         _ if part.starts_with(' ') || part.ends_with(' ') => NameError::SpaceAtEdge,
-        _ if folded(part).starts_with(TEMPORARY_PREFIX) => NameError::Temporary,
+        _ if is_temporary(part) => NameError::Temporary,
         _ => return Ok(()),
     };
     Err(error)

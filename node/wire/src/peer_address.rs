@@ -180,21 +180,28 @@ impl fmt::Display for NodeAddress {
         write!(f, "{SCHEME}{}/", self.id)?;
         let mut separator = '?';
         for at in &self.at {
-            write!(f, "{separator}at={}:{}", at.host(), at.port())?;
+            write!(f, "{separator}at=")?;
+            write_value(f, at.host())?;
+            write!(f, ":{}", at.port())?;
             separator = '&';
         }
         if let Some(relay) = &self.relay {
             write!(f, "{separator}relay=")?;
-            // What would end the value, or be read as something else.
-            for c in relay.chars() {
-                match c {
-                    '%' | '&' | '+' | '#' => write!(f, "%{:02X}", u32::from(c))?,
-                    _ => write!(f, "{c}")?,
-                }
-            }
+            write_value(f, relay)?;
         }
         Ok(())
     }
+}
+
+/// Writes the value of a parameter; what would end it, or be read as something else, is escaped.
+fn write_value(f: &mut fmt::Formatter<'_>, value: &str) -> fmt::Result {
+    for c in value.chars() {
+        match c {
+            '%' | '&' | '+' | '#' => write!(f, "%{:02X}", u32::from(c))?,
+            _ => write!(f, "{c}")?,
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Display for PeerAddress {
@@ -279,6 +286,15 @@ mod tests {
             Err(E::Place(UrlError::Address { .. }))
         ));
         assert_eq!(address("/?at=h:1&at=H.:1").unwrap().at.len(), 1);
+    }
+
+    #[test]
+    fn hosts_of_odd_characters_read_back() {
+        for host in ["y=h%26", "a%2Bb", "a!$'()*,;~_b"] {
+            let read = address(&format!("/?at={host}:1&at=h:2")).unwrap();
+            assert_eq!(read.at.len(), 2, "{host}");
+            assert_eq!(NodeAddress::parse(&read.to_string()), Ok(read), "{host}");
+        }
     }
 
     #[test]

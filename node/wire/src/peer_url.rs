@@ -273,7 +273,8 @@ fn refused_v6(address: Ipv6Addr) -> Option<RefusedRange> {
 }
 
 /// Returns the IPv4 address that an IPv6 address stands for, if it is of such a form.
-pub(crate) fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+#[must_use]
+pub fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let joined = |high, low| Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low));
     match address.segments() {
         // Compatible, mapped, translated.
@@ -284,6 +285,8 @@ pub(crate) fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
         | [0x64, 0xff9b, 1, _, _, _, high, low]
         // 6to4.
         | [0x2002, high, low, ..] => Some(joined(high, low)),
+        // Teredo, which flips the bits.
+        [0x2001, 0, _, _, _, _, high, low] => Some(joined(!high, !low)),
         _ => None,
     }
 }

@@ -71,7 +71,10 @@ fn of_v4(address: Ipv4Addr) -> Scope {
         | [172, 16..=31, ..]
         // Shared among the customers of a provider, and link-local.
         | [100, 64..=127, ..]
-        | [169, 254, ..] => Scope::Network,
+        | [169, 254, ..]
+        // For protocols of the network itself, and for measuring it.
+        | [192, 0, 0, _]
+        | [198, 18..=19, ..] => Scope::Network,
         _ => Scope::World,
     }
 }
@@ -87,7 +90,9 @@ fn of_v6(address: Ipv6Addr) -> Scope {
 }
 
 fn is_local_v6(address: Ipv6Addr) -> bool {
-    address.is_unique_local() || address.is_unicast_link_local()
+    // Site-local addresses are old, and some networks still have them.
+    let is_site_local = address.segments()[0] & 0xffc0 == 0xfec0;
+    address.is_unique_local() || address.is_unicast_link_local() || is_site_local
 }
 
 fn of_name(host: &str) -> Scope {
@@ -129,6 +134,13 @@ mod tests {
         "0xc0a80101",
         "100.64.0.1",
         "[fd00::1]",
+        "[fec0::1]",
+        "[feff::1]",
+        "192.0.0.8",
+        "198.18.0.1",
+        "198.19.255.1",
+        "[2002:c612:1::1]",
+        "[2001:0:cb00:7101::f5ff:fffe]",
         "[fc00::1]",
         "[::ffff:10.0.0.1]",
         "[64:ff9b::a00:1]",

@@ -182,6 +182,12 @@ pub trait Files: Send + Sync {
     /// [`HandlerError::Files`] when the share cannot be read.
     fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError>;
 
+    /// Returns whether the files are known, so that a visit to all of them is quick. While the share is looked at for the
+    /// first time they are not.
+    fn are_known(&self) -> bool {
+        true
+    }
+
     /// Returns the file of this exact name, if it is shared.
     ///
     /// # Errors
@@ -306,6 +312,19 @@ pub trait FileReader: Send {
     /// [`HandlerError::Files`] when it cannot be read.
     fn read(&mut self, name: &str, from: u64, most: usize)
     -> Result<Option<Vec<u8>>, HandlerError>;
+
+    /// Reads as [`FileReader::read`] does, if the file is of `version` before and after;
+    /// otherwise returns `None`.
+    ///
+    /// # Errors
+    /// [`HandlerError::Files`] when it cannot be read.
+    fn read_version(
+        &mut self,
+        name: &str,
+        version: u64,
+        from: u64,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, HandlerError>;
 }
 
 /// Reads each file as if it were the only one.
@@ -319,6 +338,24 @@ impl<F: Files + ?Sized> FileReader for EachByItself<'_, F> {
         most: usize,
     ) -> Result<Option<Vec<u8>>, HandlerError> {
         self.0.read(name, from, most)
+    }
+
+    fn read_version(
+        &mut self,
+        name: &str,
+        version: u64,
+        from: u64,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, HandlerError> {
+        let is_of_version = || {
+            let file = self.0.file(name)?;
+            Ok(file.is_some_and(|file| file.version == version))
+        };
+        if !is_of_version()? {
+            return Ok(None);
+        }
+        let part = self.0.read(name, from, most)?;
+        Ok(if is_of_version()? { part } else { None })
     }
 }
 

@@ -39,7 +39,7 @@ pub use handler::{
 };
 pub use policy::{
     FetchAsked, HitsAllowed, Policy, PolicyError, PolicySource, PolicyState, QueryAsked, RankAsked,
-    Rule, Rules, What,
+    Reads, Rule, Rules, What,
 };
 pub use source::{Index, IndexStatus, PluginDirectory, PluginFile};
 pub use words::words;

@@ -40,8 +40,23 @@ pub struct QueryAsked {
     pub from: IpAddr,
     /// The id of the asker, 64 hex digits, if its connection shows it; else empty.
     pub id: String,
+    /// The groups that the owner has put this id into, sorted.
+    pub groups: Vec<String>,
     /// The URL that the asker says it has; empty if it says none.
     pub peer: String,
+}
+
+/// The properties of an asker that a policy reads.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Reads {
+    /// The address.
+    pub from: bool,
+    /// The id.
+    pub id: bool,
+    /// The groups.
+    pub groups: bool,
+    /// The URL.
+    pub peer: bool,
 }
 
 /// The kind of data that another node would get.
@@ -66,6 +81,8 @@ pub struct FetchAsked {
     pub from: IpAddr,
     /// The id of the asker, 64 hex digits, if its connection shows it; else empty.
     pub id: String,
+    /// The groups that the owner has put this id into, sorted.
+    pub groups: Vec<String>,
     /// The URL that the asker says it has; empty if it says none.
     pub peer: String,
     /// The data that it would get.
@@ -121,6 +138,9 @@ pub trait Policy: Send + Sync {
     /// Returns whether the policy has this rule. Without it, everything is allowed and
     /// all hits are worth the same.
     fn has(&self, rule: Rule) -> bool;
+
+    /// Returns the properties of an asker that it reads. Its decisions depend on no other.
+    fn reads(&self) -> Reads;
 
     /// Decides whether a query is answered.
     ///

@@ -3,12 +3,14 @@
 mod lines;
 mod scan;
 
-use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc};
+use std::sync::Arc;
 
 use plugin_api::{Changes, Example, FileInfo, Files, Flow, Handler, HandlerError, Sink};
 
-use self::scan::Scan;
+use self::scan::{Scan, Target};
 use crate::{
+    blocks::{Candidates, Parts},
+    limits::{PATTERN_SIZE, STRANGERS_PATTERN_SIZE},
     pattern::{Needs, Pattern},
     state::{Seen, Shared},
 };
@@ -23,21 +25,14 @@ impl Grep {
         Grep { shared }
     }
 
-    /// Returns names of files that may match, by the index; `None` if it cannot say.
-    fn candidates(&self, seen: &Seen, needs: &Needs, sink: &dyn Sink) -> Option<BTreeSet<String>> {
+    /// Returns the parts of files that may match, by the index; `None` if it cannot say.
+    fn candidates(&self, seen: &Seen, needs: &Needs, sink: &dyn Sink) -> Option<Candidates> {
         if *needs == Needs::Anything {
             return None;
         }
-        let mut names = BTreeSet::new();
-        let found = seen.view.as_ref()?.candidates(needs, &mut |name| {
-            names.insert(name);
-            match sink.flow() {
-                Flow::Continue => ControlFlow::Continue(()),
-                Flow::Stop => ControlFlow::Break(()),
-            }
-        });
-        match found {
-            Ok(()) => Some(names),
+        let view = seen.view.as_ref()?;
+        match view.candidates(needs, &|| sink.flow() == Flow::Continue) {
+            Ok(candidates) => Some(candidates),
             Err(error) => {
                 self.shared.distrust(&error);
                 None
@@ -69,12 +64,18 @@ impl Handler for Grep {
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        let pattern = Pattern::parse(text)?;
+        let size = if sink.is_of_stranger() {
+            STRANGERS_PATTERN_SIZE
+        } else {
+            PATTERN_SIZE
+        };
         let shared = &self.shared;
         let waits = || sink.flow() == Flow::Continue;
         let Some(_permit) = shared.scans.take_while(&waits) else {
             return Ok(());
         };
+        // Compiled with a permit: before, each one that waits would hold its tables.
+        let pattern = Pattern::within(text, size)?;
         let scan = Scan {
             files: files.as_ref(),
             matcher: &pattern.matcher,
@@ -83,48 +84,46 @@ impl Handler for Grep {
         };
         let is_ours = files.identity().is_some() && files.identity() == shared.files.identity();
         let seen = shared.seen();
-        let names = is_ours
+        let candidates = is_ours
             .then(|| self.candidates(&seen, &pattern.needs, sink))
             .flatten();
-        match names {
-            Some(names) if seen.is_listed => {
-                let waiting = seen.waiting.keys().filter(|name| !names.contains(*name));
-                let mut all: Vec<&String> = names.iter().chain(waiting).collect();
-                all.sort_unstable();
-                scan.run(sink, &mut |offer| named(files.as_ref(), &all, offer))
-            }
-            Some(names) => scan.run(sink, &mut |offer| {
-                files.visit(&mut |file| {
-                    let is_there = names.contains(&file.name)
-                        || !shared.is_indexed(&seen, &file.name, file.version);
-                    if is_there {
-                        offer(file.clone())
-                    } else {
-                        Flow::Continue
+        // Lines around a match, and the ends of the text, may be outside its block.
+        let is_by_block = sink.context_lines() == 0 && pattern.is_of_lines;
+        let target = |file: &FileInfo, parts: &Parts| Target {
+            parts: if is_by_block {
+                parts.of_version(file.version)
+            } else {
+                Parts::Whole
+            },
+            file: file.clone(),
+        };
+        match candidates {
+            Some(mut candidates) if seen.is_listed => {
+                let waiting = seen.waiting.keys();
+                waiting.for_each(|name| candidates.add_whole(name));
+                scan.run(sink, &mut |offer| {
+                    for (name, parts) in candidates.iter() {
+                        if let Some(file) = files.known(name)?
+                            && offer(target(&file, parts)) == Flow::Stop
+                        {
+                            break;
+                        }
                     }
+                    Ok(())
+                })
+            }
+            Some(candidates) => scan.run(sink, &mut |offer| {
+                files.visit(&mut |file| match candidates.parts(&file.name) {
+                    Some(parts) => offer(target(file, parts)),
+                    None if shared.is_indexed(&seen, &file.name, file.version) => Flow::Continue,
+                    None => offer(target(file, &Parts::Whole)),
                 })
             }),
             None => scan.run(sink, &mut |offer| {
-                files.visit(&mut |file| offer(file.clone()))
+                files.visit(&mut |file| offer(target(file, &Parts::Whole)))
             }),
         }
     }
-}
-
-/// Offers the files of these names.
-fn named(
-    files: &dyn Files,
-    names: &[&String],
-    offer: &mut dyn FnMut(FileInfo) -> Flow,
-) -> Result<(), HandlerError> {
-    for name in names {
-        if let Some(file) = files.known(name)?
-            && offer(file) == Flow::Stop
-        {
-            return Ok(());
-        }
-    }
-    Ok(())
 }
 
 fn examples() -> Vec<Example> {

@@ -26,6 +26,7 @@ use std::{
 use plugin_api::{FileInfo, FileReader, IndexStatus};
 
 use crate::{
+    blocks::Blocks,
     limits::{
         CLOSE_AFTER, COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, LONG_QUIET, REOPEN_AFTER,
         SETTLE, SETTLE_MOST, TEXT_MAX,
@@ -34,7 +35,7 @@ use crate::{
     source::{self, FileBytes},
     state::{Batch, Shared},
     store::{FileText, Store, StoreError},
-    trigrams::{EVERYTHING, Trigrams},
+    trigrams::EVERYTHING,
 };
 
 /// Names that are taken at a time.
@@ -48,6 +49,8 @@ pub(crate) type CaughtUp = Box<dyn Fn(&IndexStatus) + Send>;
 
 /// Keeps the index in `directory`, until it is stopped.
 pub(crate) fn run(shared: &Shared, directory: &Path, caught_up: &CaughtUp) {
+    // Answers come first. The threads that write and merge are started from here, and stand back too.
+    plugin_host::stand_back();
     while !shared.is_stopped() {
         let error = match open(shared, directory, caught_up) {
             Ok(()) => return,
@@ -87,7 +90,7 @@ struct Indexing<'a> {
     store: Store,
     caught_up: &'a CaughtUp,
     reader: Box<dyn FileReader + 'a>,
-    trigrams: Trigrams,
+    blocks: Blocks,
     /// The files that were added since the last commit.
     batch: Batch,
     batch_bytes: u64,
@@ -134,7 +137,7 @@ impl<'a> Indexing<'a> {
             store,
             caught_up,
             reader: shared.files.reader(),
-            trigrams: Trigrams::new(),
+            blocks: Blocks::new(),
             batch: Batch::default(),
             batch_bytes: 0,
             batch_begun: Instant::now(),
@@ -203,7 +206,7 @@ impl<'a> Indexing<'a> {
         if self.store.is_writing() {
             let close = self.batch_begun + CLOSE_AFTER;
             if Instant::now() >= close {
-                self.trigrams = Trigrams::new();
+                self.blocks = Blocks::new();
                 return self.store.close_writer();
             }
             until = until.min(close);
@@ -276,16 +279,17 @@ impl<'a> Indexing<'a> {
             self.reader.as_mut(),
             file,
             &stopped,
-            &mut self.trigrams,
+            &mut self.blocks,
         );
-        let Ok(Some((trigrams, now))) = appended else {
+        let Ok(Some((blocks, now))) = appended else {
             return false;
         };
         let part = FileText {
             name: file.name.clone(),
             version: file.version,
             text: String::new(),
-            trigrams,
+            blocks,
+            is_cut: false,
         };
         if self.store.add(part, false).is_err() {
             return false;
@@ -343,13 +347,14 @@ impl<'a> Indexing<'a> {
         let mut text = Vec::with_capacity(
             usize::try_from(file.size).map_or(TEXT_MAX, |size| size.min(TEXT_MAX)),
         );
-        let trigrams = &mut self.trigrams;
+        let blocks = &mut self.blocks;
+        blocks.begin(file.size);
         let mut seen = Seen::Text;
         let read = source::read_text(&mut source, &mut |piece| {
             if seen == Seen::Text {
                 let nul = piece.iter().position(|byte| *byte == 0);
                 let before = &piece[..nul.unwrap_or(piece.len())];
-                trigrams.add(before);
+                blocks.add(before);
                 if nul.is_some() {
                     let room = (TEXT_MAX - text.len()).min(before.len());
                     let begin = text.len();
@@ -367,22 +372,29 @@ impl<'a> Indexing<'a> {
             text.extend_from_slice(&piece[..piece.len().min(room)]);
             seen == Seen::Text || seen == Seen::TextWithNul && text.len() < TEXT_MAX
         });
-        let mut terms = trigrams.take();
+        // The bytes of a text with a mark are others than those that were read.
+        let is_plain = seen == Seen::Text && !source::has_mark(source.ends().1);
+        let mut blocks = blocks.finish(is_plain);
         read?;
+        let is_cut = text.len() >= TEXT_MAX && file.size > TEXT_MAX as u64;
         let long = Long::of(&source).filter(|_| seen == Seen::Text);
         self.batch.long.push((file.name.clone(), long));
         match seen {
             Seen::Text => {}
             // A search with a pattern has to report that it was given up.
-            Seen::TextWithNul => EVERYTHING.clone_into(&mut terms),
+            Seen::TextWithNul => {
+                blocks.truncate(1);
+                EVERYTHING.clone_into(&mut blocks[0].trigrams);
+            }
             // What stands before the first NUL can be grepped; it has no words.
             Seen::Binary => text.clear(),
         }
         Ok(FileText {
             name: file.name.clone(),
             version: file.version,
+            is_cut: is_cut && seen != Seen::Binary,
             text: source::into_text(text),
-            trigrams: terms,
+            blocks,
         })
     }
 

@@ -26,6 +26,7 @@
 //! Words of files that are not plain text; more than one pattern at a time;
 //! matches across lines.
 
+mod blocks;
 mod excerpt;
 mod grep;
 mod indexer;

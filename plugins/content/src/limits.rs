@@ -5,12 +5,28 @@ use std::time::Duration;
 /// Bytes of a file that are read at a time.
 pub const CHUNK: usize = 256 * 1024;
 
-/// The part of a file that `text:` sees: its first bytes, decoded.
+/// The part of a file whose words are in the index: its first bytes, decoded.
 pub const TEXT_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes of longer texts that one query for a word reads beyond the part with words in the index.
+pub const BEYOND_MAX: u64 = 256 * 1024 * 1024;
+
+/// Bytes of such a text that are looked at together.
+pub const WINDOW: usize = 2 * 1024 * 1024;
 
 /// Most different trigrams of a file that are kept; a file with more is looked
 /// at for every pattern.
 pub const TRIGRAMS_MAX: usize = 150_000;
+
+/// Bytes of a text that have trigrams of their own, to the end of the line: what a pattern may match in is read,
+/// and not the rest of a long file.
+pub const BLOCK_MIN: u64 = 16 * 1024;
+
+/// Most blocks of a file; a longer file has longer ones.
+pub const BLOCKS_MAX: u64 = 64;
+
+/// Longest block that is read by itself, in bytes. For a longer one the file is read.
+pub const BLOCK_READ_MAX: u64 = 4 * 1024 * 1024;
 
 /// Longest line that `grep:` searches, in bytes. A file with a longer one is
 /// searched up to there, and the answer is partial.
@@ -31,6 +47,9 @@ pub const ELEMENTS_MAX: usize = 32;
 /// Size of a compiled regular expression, and of the tables that it makes while
 /// it searches, in bytes.
 pub const PATTERN_SIZE: usize = 8 * 1024 * 1024;
+
+/// The same for an expression of a stranger.
+pub const STRANGERS_PATTERN_SIZE: usize = 2 * 1024 * 1024;
 
 /// Threads that look into files, for all queries together, beside the one of
 /// each query.

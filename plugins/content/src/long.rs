@@ -4,7 +4,7 @@
 //! - A file is taken for one that grew if its first bytes, and the last ones before
 //!   where it ended, still stand there. What was changed in between shows when it is
 //!   quiet for [`LONG_QUIET`](crate::limits::LONG_QUIET): then it is read whole.
-//! - Words are those of the first [`TEXT_MAX`] bytes, so nothing appended to a long
+//! - The index has the words of the first [`TEXT_MAX`] bytes, so nothing appended to a long
 //!   file adds one.
 //! - What is added begins with a line, so that all that a line has is in one part.
 
@@ -13,9 +13,9 @@ use std::{collections::BTreeMap, io, sync::Arc};
 use plugin_api::{FileInfo, FileReader, Files};
 
 use crate::{
+    blocks::{BlockText, Blocks},
     limits::{LONG_MAX, LONG_PARTS_MAX, TEXT_MAX},
     source::{FileBytes, KNOWN_BY},
-    trigrams::Trigrams,
 };
 
 /// A long file as it was indexed.
@@ -39,7 +39,7 @@ impl Long {
     pub(crate) fn of(source: &FileBytes<'_>) -> Option<Long> {
         let (size, first, last) = source.ends();
         let is_wide = first.starts_with(&[0xFF, 0xFE]) || first.starts_with(&[0xFE, 0xFF]);
-        (size >= TEXT_MAX as u64 && !is_wide).then(|| Long {
+        (size > TEXT_MAX as u64 && !is_wide).then(|| Long {
             size,
             first: first.to_vec(),
             last: last.to_vec(),
@@ -66,8 +66,8 @@ impl Long {
         Ok(file.size >= self.size && source.has_grown()?)
     }
 
-    /// Reads what was appended. Returns the terms of its trigrams and what is known of
-    /// the file then; `None` if it has to be read whole.
+    /// Reads what was appended. Returns its trigrams and what is known of the file then;
+    /// `None` if it has to be read whole.
     ///
     /// # Errors
     /// Errors if it cannot be read, or changes meanwhile.
@@ -77,8 +77,8 @@ impl Long {
         reader: &mut (dyn FileReader + '_),
         file: &FileInfo,
         stopped: &dyn Fn() -> bool,
-        trigrams: &mut Trigrams,
-    ) -> io::Result<Option<(String, Long)>> {
+        blocks: &mut Blocks,
+    ) -> io::Result<Option<(Vec<BlockText>, Long)>> {
         let line = self.last.iter().rposition(|byte| *byte == b'\n');
         let Some(line) = line.filter(|_| self.parts < LONG_PARTS_MAX) else {
             return Ok(None);
@@ -92,20 +92,21 @@ impl Long {
         let mut last = known.to_vec();
         let mut piece = vec![0; 64 * 1024];
         let mut has_nul = false;
+        blocks.begin(file.size.saturating_sub(from));
         let read = loop {
             match io::Read::read(&mut source, &mut piece) {
                 Ok(0) => break Ok(()),
                 Ok(length) => {
                     let piece = &piece[..length];
                     has_nul |= piece.contains(&0);
-                    trigrams.add(piece);
+                    blocks.add(piece);
                     last.extend_from_slice(piece);
                     last.drain(..last.len().saturating_sub(KNOWN_BY));
                 }
                 Err(error) => break Err(error),
             }
         };
-        let terms = trigrams.take();
+        let found = blocks.finish(false);
         read?;
         let (size, ..) = source.ends();
         Ok((!has_nul).then(|| {
@@ -115,7 +116,7 @@ impl Long {
                 last,
                 parts: self.parts + 1,
             };
-            (terms, long)
+            (found, long)
         }))
     }
 

@@ -7,24 +7,37 @@ mod needs;
 
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use plugin_api::HandlerError;
-use regex_syntax::ParserBuilder;
+use regex_syntax::{
+    ParserBuilder,
+    hir::{Hir, Look},
+};
 
 pub(crate) use self::needs::Needs;
-use crate::limits::PATTERN_SIZE;
 
 /// A pattern that was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     pub(crate) matcher: RegexMatcher,
     pub(crate) needs: Needs,
+    /// True if a match depends on its line alone, and not on the begin or end of the text.
+    pub(crate) is_of_lines: bool,
 }
 
 impl Pattern {
-    /// Reads a pattern.
+    /// Reads a pattern of the owner.
+    ///
+    /// # Errors
+    /// As [`Pattern::within`].
+    #[cfg(test)]
+    pub(crate) fn parse(text: &str) -> Result<Pattern, HandlerError> {
+        Pattern::within(text, crate::limits::PATTERN_SIZE)
+    }
+
+    /// Reads a pattern that is compiled in at most `size` bytes, with as many for the tables of a search.
     ///
     /// # Errors
     /// [`HandlerError::BadQuery`], with the place where that is known.
-    pub(crate) fn parse(text: &str) -> Result<Pattern, HandlerError> {
+    pub(crate) fn within(text: &str, size: usize) -> Result<Pattern, HandlerError> {
         let wrong = |problem: String| HandlerError::BadQuery {
             text: text.chars().take(80).collect(),
             problem,
@@ -41,15 +54,22 @@ impl Pattern {
             .unicode(true)
             .line_terminator(Some(b'\n'))
             .ban_byte(Some(0))
-            .size_limit(PATTERN_SIZE)
-            .dfa_size_limit(PATTERN_SIZE)
+            .size_limit(size)
+            .dfa_size_limit(size)
             .build(text)
             .map_err(|error| wrong(last_line(&error.to_string())))?;
         Ok(Pattern {
             matcher,
             needs: Needs::of(&expression),
+            is_of_lines: is_of_lines(&expression),
         })
     }
+}
+
+/// Returns whether no part of a pattern asks for the begin or the end of the text.
+fn is_of_lines(expression: &Hir) -> bool {
+    let looks = expression.properties().look_set();
+    !looks.contains(Look::Start) && !looks.contains(Look::End)
 }
 
 /// Returns one line for an error, with the place.
@@ -102,6 +122,33 @@ mod tests {
         assert!(bomb.contains("size limit"), "{bomb}");
         let nested = problem(&format!("{}a{}", "(".repeat(1000), ")".repeat(1000)));
         assert!(nested.contains("nest"), "{nested}");
+    }
+
+    #[test]
+    fn ends_of_the_text_are_told_from_ends_of_lines() {
+        let is_of_lines = |pattern| Pattern::parse(pattern).unwrap().is_of_lines;
+        assert!(is_of_lines(r"^a\b.*(b|c)$"));
+        assert!(!is_of_lines(r"\Aab"));
+        assert!(!is_of_lines(r"x|ab\z"));
+        assert!(!is_of_lines("(?-m)^ab"));
+    }
+
+    #[test]
+    fn a_strangers_pattern_has_less_room() {
+        use crate::limits::STRANGERS_PATTERN_SIZE;
+        let long = "a{0,60000}b";
+        assert!(Pattern::parse(long).is_ok());
+        assert!(Pattern::within(long, STRANGERS_PATTERN_SIZE).is_err());
+        for usual in [
+            r"\bfn +\w+\(",
+            r"(?i)straße",
+            r"[a-z]{1,200}@example\.(com|org)",
+        ] {
+            assert!(
+                Pattern::within(usual, STRANGERS_PATTERN_SIZE).is_ok(),
+                "{usual}"
+            );
+        }
     }
 
     #[test]

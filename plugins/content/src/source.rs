@@ -197,7 +197,7 @@ impl Read for FileBytes<'_> {
 }
 
 /// Returns true if a text begins with a byte order mark, so that it has to be decoded.
-fn has_mark(bytes: &[u8]) -> bool {
+pub(crate) fn has_mark(bytes: &[u8]) -> bool {
     let marks: [&[u8]; 3] = [&[0xFF, 0xFE], &[0xFE, 0xFF], &[0xEF, 0xBB, 0xBF]];
     marks.iter().any(|mark| bytes.starts_with(mark))
 }

@@ -1,9 +1,9 @@
 //! The index on the disk: the words and trigrams of each file.
 //!
 //! Tantivy keeps the lists; this room says what is in them. A document is a
-//! file: its name and version, stored; its words, with how often they occur; its
-//! trigrams. Binary files have a document without words, so that they
-//! are not read again.
+//! block of a file: name and version of the file, and the place of the block, stored; its
+//! trigrams. The first one also has the words of the file, with how often they occur. Binary
+//! files have a document without words, so that they are not read again.
 //!
 //! # Invariants
 //! - What was committed survives; a node that is killed loses what came after,
@@ -43,13 +43,26 @@ use self::{
     directory::StoreDirectory,
     tokens::{InFlight, TrigramTokenizer, WordTokenizer},
 };
-use crate::limits::WRITER_MEMORY;
+use crate::{
+    blocks::{Block, BlockText},
+    limits::WRITER_MEMORY,
+    trigrams::CUT,
+};
 
 /// A number that changes whenever the meaning of the written data changes.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 /// The file that says which format it is, and by which keys files are known.
 const FORMAT_FILE: &str = "format";
+
+/// Files of an index beside those of its segments.
+const OUR_FILES: [&str; 5] = [
+    FORMAT_FILE,
+    "meta.json",
+    ".managed.json",
+    ".tantivy-meta.lock",
+    ".tantivy-writer.lock",
+];
 
 /// Waits of half a second for room, enough for the slowest disk.
 const WAITS_MAX: u32 = 60;
@@ -80,6 +93,9 @@ pub(crate) struct Fields {
     key: Field,
     name: Field,
     version: Field,
+    from: Field,
+    length: Field,
+    lines_before: Field,
     words: Field,
     trigrams: Field,
 }
@@ -93,8 +109,10 @@ pub(crate) struct FileText {
     pub(crate) version: u64,
     /// Its text, for words.
     pub(crate) text: String,
-    /// The terms of its trigrams.
-    pub(crate) trigrams: String,
+    /// Its blocks, or one that is all of it.
+    pub(crate) blocks: Vec<BlockText>,
+    /// True if the file has more text than `text`.
+    pub(crate) is_cut: bool,
 }
 
 /// The index, open for reading and writing.
@@ -214,13 +232,30 @@ impl Store {
         if replaces {
             writer.delete_term(Term::from_field_u64(fields.key, key));
         }
-        let mut document = TantivyDocument::default();
-        document.add_u64(fields.key, key);
-        document.add_text(fields.name, file.name);
-        document.add_u64(fields.version, file.version);
-        document.add_text(fields.words, file.text);
-        document.add_text(fields.trigrams, file.trigrams);
-        writer.add_document(document)?;
+        let mut text = Some(file.text);
+        for BlockText {
+            block,
+            mut trigrams,
+        } in file.blocks
+        {
+            let mut document = TantivyDocument::default();
+            document.add_u64(fields.key, key);
+            document.add_text(fields.name, &file.name);
+            document.add_u64(fields.version, file.version);
+            if let Some(block) = block {
+                document.add_u64(fields.from, block.from);
+                document.add_u64(fields.length, block.length);
+                document.add_u64(fields.lines_before, block.lines_before);
+            }
+            if let Some(text) = text.take() {
+                document.add_text(fields.words, text);
+                if file.is_cut {
+                    trigrams.insert_str(0, CUT);
+                }
+            }
+            document.add_text(fields.trigrams, trigrams);
+            writer.add_document(document)?;
+        }
         Ok(())
     }
 
@@ -306,6 +341,16 @@ impl Fields {
             _ => Err(StoreError::Damaged("a file has no name".to_owned())),
         }
     }
+
+    /// Returns the block of a document, if it is not a whole file.
+    fn block(self, document: &TantivyDocument) -> Option<Block> {
+        let number = |field| document.get_first(field).and_then(|value| value.as_u64());
+        Some(Block {
+            from: number(self.from)?,
+            length: number(self.length)?,
+            lines_before: number(self.lines_before)?,
+        })
+    }
 }
 
 /// Runs code that must not take the node down with it.
@@ -331,6 +376,9 @@ fn schema() -> (Schema, Fields) {
         key: schema.add_u64_field("key", INDEXED),
         name: schema.add_text_field("name", TextOptions::default() | STORED),
         version: schema.add_u64_field("version", STORED),
+        from: schema.add_u64_field("from", STORED),
+        length: schema.add_u64_field("length", STORED),
+        lines_before: schema.add_u64_field("lines_before", STORED),
         words: schema.add_text_field("words", words),
         trigrams: schema.add_text_field("trigrams", trigrams),
     };
@@ -426,12 +474,23 @@ fn make_empty(path: &Path) -> io::Result<()> {
     };
     for entry in entries {
         let entry = entry?;
-        // An index has no directories; what is in one is not ours.
-        if entry.file_type()?.is_file() {
+        // An index has no directories, and what somebody else put here is theirs.
+        if entry.file_type()?.is_file() && entry.file_name().to_str().is_some_and(is_ours) {
             std::fs::remove_file(entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Returns true for the names of the files of an index: a few, and those of segments, which begin with an id of 32 hex
+/// digits.
+fn is_ours(name: &str) -> bool {
+    let is_hex = |id: &str| id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let name = name.strip_suffix(".new").unwrap_or(name);
+    match name.split_once('.') {
+        Some((id, kind)) if id.len() == 32 && is_hex(id) => !kind.is_empty(),
+        _ => OUR_FILES.contains(&name),
+    }
 }
 
 #[cfg(test)]

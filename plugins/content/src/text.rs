@@ -1,11 +1,18 @@
 //! The handler `text:`: files that have words and phrases, the best first.
 
+mod beyond;
 mod finder;
 mod look;
 mod query;
 mod ranking;
 
-use std::{collections::HashSet, iter::Peekable, sync::Arc, vec::IntoIter};
+use std::{
+    collections::{BTreeSet, HashSet},
+    iter::Peekable,
+    sync::Arc,
+    time::Instant,
+    vec::IntoIter,
+};
 
 use plugin_api::{
     Changes, Example, FileInfo, FileReader, Files, Flow, Gap, GapReason, Handler, HandlerError,
@@ -120,19 +127,29 @@ impl Text {
         view: &View,
         others: Vec<Hit>,
         sink: &mut dyn Sink,
+        collection: &Collection,
     ) -> Result<(), StoreError> {
         let given: HashSet<String> = others.iter().map(|hit| hit.file.name.clone()).collect();
+        let mut cut: BTreeSet<String> = view.cut()?.into_iter().collect();
+        cut.retain(|name| !given.contains(name));
         let mut others = others.into_iter().peekable();
         for fit in [Fit::Exact, Fit::Folded] {
             if fit == Fit::Folded && !view.has_folded(&asked.wanted)? {
                 break;
             }
-            let flow = self.merge_of(fit, asked, view, &given, &mut others, sink)?;
+            let mut sink = Uncut {
+                sink: &mut *sink,
+                cut: &mut cut,
+            };
+            let flow = self.merge_of(fit, asked, view, &given, &mut others, &mut sink)?;
             if flow == Flow::Stop {
                 return Ok(());
             }
         }
         give(others, sink);
+        if sink.flow() == Flow::Continue {
+            asked.beyond(cut, collection, sink);
+        }
         Ok(())
     }
 
@@ -282,9 +299,9 @@ impl Handler for Text {
         let seen = self.shared.seen();
         let answered = Text::collection(&asked.words, seen.view.as_ref()).and_then(|collection| {
             let unindexed = self.unindexed(&asked, &seen, sink);
-            let others = asked.read_all(unindexed, collection, sink);
+            let others = asked.read_all(unindexed, collection.clone(), sink);
             match &seen.view {
-                Some(view) => self.merge(&asked, view, others, sink),
+                Some(view) => self.merge(&asked, view, others, sink, &collection),
                 None => {
                     sink.partial(Gap::of_many(GapReason::Unread));
                     give(others, sink);
@@ -297,6 +314,44 @@ impl Handler for Text {
             sink.partial(Gap::of_many(GapReason::Unread));
         }
         Ok(())
+    }
+}
+
+/// Notes which long files were given.
+struct Uncut<'s> {
+    sink: &'s mut dyn Sink,
+    /// Long files that were not given yet.
+    cut: &'s mut BTreeSet<String>,
+}
+
+impl Sink for Uncut<'_> {
+    fn hit(&mut self, hit: Hit) -> Flow {
+        self.cut.remove(&hit.file.name);
+        self.sink.hit(hit)
+    }
+
+    fn flow(&self) -> Flow {
+        self.sink.flow()
+    }
+
+    fn partial(&mut self, gap: Gap) {
+        self.sink.partial(gap);
+    }
+
+    fn room(&self) -> usize {
+        self.sink.room()
+    }
+
+    fn context_lines(&self) -> usize {
+        self.sink.context_lines()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.sink.deadline()
+    }
+
+    fn is_of_stranger(&self) -> bool {
+        self.sink.is_of_stranger()
     }
 }
 

@@ -12,6 +12,9 @@ pub(crate) const TERM: usize = 4;
 /// The term of files with more trigrams than [`TRIGRAMS_MAX`].
 pub(crate) const EVERYTHING: &str = "*";
 
+/// The term of files of which only the first part has its words in the index; no trigram has it.
+pub(crate) const CUT: &str = "~cut";
+
 /// Words of 64 bits that have a bit for each trigram.
 const SEEN: usize = 1 << 18;
 

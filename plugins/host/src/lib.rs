@@ -5,6 +5,7 @@
 //! - [`Header`] is the description in a plugin; [`WrittenExample`] is its form of an example.
 //! - [`Strikes`] counts failures in a row and switches a plugin off after [`FAILURES_MAX`].
 //! - [`Answers`] bounds how many plugins answer at a time, with [`Permits`], a counting semaphore for threads.
+//! - [`stand_back`] lowers the priority of a thread.
 //! - [`rights`] checks that no stranger may write a file that the node runs.
 //!
 //! # Invariants
@@ -17,6 +18,7 @@ mod directory;
 mod header;
 mod limits;
 mod permits;
+mod priority;
 pub mod rights;
 mod strikes;
 mod sync;
@@ -27,6 +29,7 @@ pub use self::{
     header::{EXAMPLES_MAX, Header, WORD_MAX, WordError, WrittenExample, word},
     limits::{EXCERPT_MAX, HITS_MAX, PROBLEM_MAX, one_line},
     permits::{Permit, Permits},
+    priority::{NICENESS, stand_back},
     rights::{RightsError, Seen},
     strikes::{FAILURES_MAX, Strikes},
     sync::lock,

@@ -54,6 +54,8 @@ struct State {
     process: Option<Process>,
     back_off: BackOff,
     last_id: u64,
+    /// True if the answer that was cancelled last was one for a stranger.
+    cancelled_of_stranger: bool,
 }
 
 impl Program {
@@ -125,9 +127,11 @@ impl Program {
         let Some(mut state) = self.turn.take(Duration::ZERO) else {
             return;
         };
+        let of_stranger = state.cancelled_of_stranger;
         let Some(process) = &mut state.process else {
             return;
         };
+        let of_stranger = of_stranger && process.cancelled.is_some();
         process.pipes.begin();
         process.pipes.take_errors();
         if process.leash.has_ended() {
@@ -136,7 +140,7 @@ impl Program {
             state.back_off.failed(Instant::now());
             self.strikes.keep(&problem);
         } else if let Err(error) = process.drain(Instant::now()) {
-            self.breach(&mut state, &error, false);
+            self.breach(&mut state, &error, of_stranger);
         }
     }
 
@@ -144,8 +148,10 @@ impl Program {
     fn process<'a>(&self, state: &'a mut State) -> Result<&'a mut Process, HandlerError> {
         if let Some(process) = &mut state.process {
             let until = process.cancelled.map(|(_, until)| until);
+            // What a stranger's answer leaves behind is no failure of who asks next.
+            let of_stranger = state.cancelled_of_stranger && until.is_some();
             if let Err(error) = process.drain(until.unwrap_or_else(Instant::now)) {
-                self.breach(state, &error, false);
+                self.breach(state, &error, of_stranger);
             } else if process.leash.has_ended() {
                 self.end_process(state);
             }
@@ -297,6 +303,9 @@ impl Handler for Program {
         })?;
         self.process(&mut state)?;
         let end = self.converse(&mut state, text, files.as_ref(), sink);
+        if matches!(end, Ok(End::Cancelled)) {
+            state.cancelled_of_stranger = sink.is_of_stranger();
+        }
         let answered = self.judge(&mut state, text, end, sink.is_of_stranger());
         if self.is_retired.load(Ordering::Relaxed) {
             self.end_politely(&mut state);

@@ -14,14 +14,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::{
-    process::setpriority_process,
-    thread::gettid,
-    time::{ClockId, clock_gettime},
-};
-
-/// The nice value of a script, which yields when there are not enough processors.
-const NICENESS: i32 = 10;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Does `work` on a thread that stands back, and waits for it.
 pub(crate) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
@@ -29,11 +22,7 @@ pub(crate) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
         let thread = Builder::new()
             .name("script".to_owned())
             .spawn_scoped(scope, || {
-                // Where threads have no priority of their own, it would be that of the node.
-                if cfg!(target_os = "linux") {
-                    // A system may forbid it; the work is done all the same.
-                    let _ = setpriority_process(Some(gettid()), NICENESS);
-                }
+                plugin_host::stand_back();
                 work()
             })?;
         Ok(thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
@@ -57,12 +46,13 @@ mod tests {
 
     #[test]
     fn work_stands_back_and_whoever_waits_does_not() {
-        let priority = || rustix::process::getpriority_process(Some(gettid())).unwrap();
+        let priority =
+            || rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap();
         let before = priority();
         let inside = run(priority).unwrap();
         assert_eq!(priority(), before);
         if cfg!(target_os = "linux") {
-            assert_eq!(inside, NICENESS.max(before));
+            assert_eq!(inside, plugin_host::NICENESS.max(before));
         }
     }
 

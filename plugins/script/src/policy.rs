@@ -18,12 +18,13 @@
 //!
 //! # Non-goals
 //! A policy does not see the content of files or who is behind an address, and
-//! cannot ask anybody.
+//! cannot ask anybody. It is not given what it does not name.
 
 mod asked;
 mod examples;
 mod file;
 mod network;
+mod reads;
 mod runner;
 
 use std::{
@@ -31,7 +32,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::{FetchAsked, HitsAllowed, Policy, PolicyError, QueryAsked, RankAsked, Rule};
+use plugin_api::{
+    FetchAsked, HitsAllowed, Policy, PolicyError, QueryAsked, RankAsked, Reads, Rule,
+};
 use plugin_host::{PROBLEM_MAX, lock};
 use rhai::{AST, Dynamic, Map};
 
@@ -65,6 +68,7 @@ const GUARD: &str = "allow";
 pub struct ScriptPolicy {
     ast: AST,
     rules: Vec<Rule>,
+    reads: Reads,
     examples: Vec<Example>,
     runners: Runners,
     last_failure: Mutex<Option<String>>,
@@ -87,6 +91,7 @@ impl ScriptPolicy {
         Ok(ScriptPolicy {
             ast,
             rules,
+            reads: reads::reads(source),
             examples,
             runners: Runners::default(),
             last_failure: Mutex::default(),
@@ -105,10 +110,11 @@ impl ScriptPolicy {
         lock(&self.last_failure).clone()
     }
 
-    fn allows(&self, rule: Rule, asked: Map) -> Result<bool, PolicyError> {
+    fn allows(&self, rule: Rule, mut asked: Map) -> Result<bool, PolicyError> {
         if !self.has(rule) {
             return Ok(true);
         }
+        reads::withhold(self.reads, &mut asked);
         let given = self.call(rule, asked).and_then(|given| {
             given.as_bool().map_err(|kind| {
                 let problem = format!("it gives a value of type {kind} and not true or false");
@@ -141,6 +147,10 @@ impl ScriptPolicy {
 impl Policy for ScriptPolicy {
     fn has(&self, rule: Rule) -> bool {
         self.rules.contains(&rule)
+    }
+
+    fn reads(&self) -> Reads {
+        self.reads
     }
 
     /// Blocks for at most [`POLICY_TIME`].

@@ -45,6 +45,7 @@ const SYSTEM: &[&str] = &[
     "node/base/src/platform",
     "plugins/host/src/rights",
     "plugins/process/src",
+    "plugins/host/src/priority",
     "plugins/script/src/background",
 ];
 
@@ -102,6 +103,7 @@ const HOMES: &[Home] = &[
         &["node-discovery", "e2e"],
         &["node/discovery/src/dht/mainline", "tests/e2e/discovery"],
     ),
+    home("fast_qr", &["ctl"], &["ctl/src/qr"]),
     home("jiff", &["node-base"], &["node/base/src/schedule"]),
     home("socket2", &["node-base"], &["node/base/src/platform"]),
     home(
@@ -233,6 +235,7 @@ const PLATFORM: &[&str] = &[
     "node/base/src/platform",
     "node/src/sandbox",
     "plugins/process/src/limits",
+    "plugins/host/src/priority",
     "plugins/script/src/background",
 ];
 

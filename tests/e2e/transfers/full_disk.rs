@@ -53,10 +53,14 @@ fn a_disk_that_fills_up_keeps_what_came() {
     drop(full.expect_code(9));
     assert_eq!(temporaries(&share), 1, "a second try loses nothing");
     fs::remove_file(filler).expect("the owner makes room");
-    let _ = ctl(asker.home())
-        .args(["fetch", "a.bin"])
-        .run()
-        .expect_code(0);
+    // The node may still be reading the file that was removed.
+    wait_until("there is room", Duration::from_secs(20), || {
+        let fetched = ctl(asker.home()).args(["fetch", "a.bin"]).run();
+        match fetched.code {
+            0 => Ok(()),
+            _ => Err(fetched.stderr),
+        }
+    });
     assert!(fs::read(share.join("a.bin")).is_ok_and(|stored| stored == bytes));
     assert_eq!(temporaries(&share), 0);
     let served = holder.counter("bytes_served");

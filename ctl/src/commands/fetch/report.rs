@@ -7,12 +7,18 @@ use crate::output::{Output, Progress, bytes, escaped, plural, shell_word};
 /// Returns the line for a file that is in the share now.
 pub(super) fn done(status: &FetchStatus) -> String {
     let from = match (&status.peer, status.holders.len()) {
-        (Some(peer), 0..2) => format!(" from {}", escaped(peer)),
+        (Some(peer), 0..2) => format!(" from {}{}", escaped(peer), path(status)),
         (_, 0) => String::new(),
         (_, holders) => format!(" from {holders} holders"),
     };
     let (name, size) = (escaped(&status.name), bytes(status.bytes));
     format!("fetched {name} ({size}){from}")
+}
+
+/// Returns what carried a fetch from its one peer, behind the name of that peer.
+fn path(status: &FetchStatus) -> String {
+    let path = status.path.map(|path| format!(" ({})", path.name()));
+    path.unwrap_or_default()
 }
 
 /// Explains a fetch that does not go on now.
@@ -40,7 +46,7 @@ pub(super) fn show(progress: &Progress, status: &FetchStatus) {
             progress.say(format!("{name}: {asked} asked"));
         }
         (_, Some(peer)) if status.holders.len() < 2 => {
-            progress.say(format!("{name} from {}", escaped(peer)));
+            progress.say(format!("{name} from {}{}", escaped(peer), path(status)));
         }
         (_, Some(_)) => progress.say(format!("{name} from {} holders", status.holders.len())),
         _ => {}

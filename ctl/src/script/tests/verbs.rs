@@ -95,6 +95,21 @@ const NOT_IN_SCRIPTS: &[(&str, &str, &str)] = &[
         "`stop()` ends a script; a node of its own is stopped by `n.stop()`",
     ),
     (
+        "peer.groups",
+        "group ls",
+        "an owner decides on them; `call(\"peer.groups\")`",
+    ),
+    (
+        "peer.group_add",
+        "group add x http://127.0.0.1:1/",
+        "an owner decides on them; `call(\"peer.group_add\", #{…})`",
+    ),
+    (
+        "peer.group_remove",
+        "group rm x",
+        "an owner decides on them; `call(\"peer.group_remove\", #{…})`",
+    ),
+    (
         "share.skipped",
         "ls --skipped",
         "an owner looks at it; `call(\"share.skipped\")`",

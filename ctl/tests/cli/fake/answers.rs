@@ -17,7 +17,7 @@ use node_api::{
     events::{Event, EventStreamServer},
     fetch::{FetchBatch, FetchFailure, FetchPlan, FetchServer, FetchState, FetchStatus},
     node::{Check, CheckState, LayerState, NodeServer, NodeStatus, SandboxStatus},
-    peer::{Peer, PeerDialect, PeerKind, PeerPath, PeerSource, PeerState, PeersServer},
+    peer::{Group, Peer, PeerDialect, PeerKind, PeerPath, PeerSource, PeerState, PeersServer},
     search::{
         Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchReach, SearchServer,
         SearchStreamServer, TraceStep,
@@ -94,6 +94,7 @@ impl NodeServer for Answers {
             pid: 1,
             started: 0,
             peers: 2,
+            peer_paths: BTreeMap::from([("plain".into(), 2)]),
             cache_bytes: 0,
             index: None,
             handlers: vec!["name".into()],
@@ -136,8 +137,16 @@ fn peer(url: &str, state: PeerState) -> Peer {
         failures: 0,
         last_answer: None,
         latency: None,
+        rate: None,
         last_error: (state == PeerState::Failing).then(|| "connection refused".into()),
         notice: None,
+    }
+}
+
+fn group(name: &str) -> Group {
+    Group {
+        name: name.to_owned(),
+        ids: vec!["1".repeat(64)],
     }
 }
 
@@ -160,6 +169,18 @@ impl PeersServer for Answers {
 
     async fn remove(&self, _url: String) -> RpcResult<bool> {
         Ok(true)
+    }
+
+    async fn groups(&self) -> RpcResult<Vec<Group>> {
+        Ok(vec![group("friends")])
+    }
+
+    async fn group_add(&self, name: String, _nodes: Vec<String>) -> RpcResult<Group> {
+        Ok(group(&name))
+    }
+
+    async fn group_remove(&self, name: String, _nodes: Option<Vec<String>>) -> RpcResult<bool> {
+        Ok(name == "friends")
     }
 
     async fn files(&self, _url: String, _limit: Option<u32>) -> RpcResult<Vec<ShareFile>> {
@@ -351,6 +372,7 @@ fn status(id: u64, state: FetchState) -> FetchStatus {
         holders: Vec::new(),
         rate: 0,
         peer: (state == FetchState::Done).then(|| "http://127.0.0.1:5/".into()),
+        path: None,
         asked: 1,
         started: 0,
         ended: None,

@@ -4,10 +4,13 @@
 //! - A file is checked through the handle that it is read from, not by its path.
 
 use std::{
-    fs::{self, File, Metadata},
+    fs::{self, Metadata, OpenOptions},
     io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
+
+use crate::platform::files::DO_NOT_WAIT;
 
 /// Permission bits of everybody but the owner.
 const OTHERS: u32 = 0o077;
@@ -57,16 +60,28 @@ pub fn check_directory(path: &Path) -> io::Result<Result<(), NotPrivate>> {
 /// # Errors
 /// Errors if it cannot be read as text; the inner error is that it is not private.
 pub fn read(path: &Path, longest: u64) -> io::Result<Option<Result<String, NotPrivate>>> {
-    let file = match File::open(path) {
+    // A pipe must not hold who reads it.
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(DO_NOT_WAIT);
+    let file = match options.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    if let Err(not_private) = check(&file.metadata()?) {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file; remove it"));
+    }
+    if let Err(not_private) = check(&metadata) {
         return Ok(Some(Err(not_private)));
     }
     let mut text = String::new();
-    file.take(longest).read_to_string(&mut text)?;
+    file.take(longest + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > longest {
+        return Err(io::Error::other(format!(
+            "it is longer than {longest} bytes; remove it"
+        )));
+    }
     Ok(Some(Ok(text)))
 }
 
@@ -92,6 +107,26 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(read(&path, 100).unwrap(), Some(expected), "{mode:o}");
         }
+    }
+
+    #[test]
+    fn what_is_no_file_or_too_long_is_refused_and_holds_nobody() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("secret");
+        let refusal = |word: &str| {
+            let error = read(&path, 100).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        };
+        fs::create_dir(&path).unwrap();
+        refusal("regular");
+        fs::remove_dir(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        refusal("regular");
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "x".repeat(101)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        refusal("longer");
     }
 
     #[test]

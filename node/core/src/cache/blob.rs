@@ -53,9 +53,10 @@ impl CachedBlob {
         part: Range<u64>,
         reader: &mut PartReader,
         bytes: &mut Vec<u8>,
+        room: &mut Vec<u8>,
     ) -> io::Result<()> {
         reader
-            .read(&self.file, &self.tree, part, bytes)
+            .read(&self.file, &self.tree, part, bytes, room)
             .inspect_err(|error| self.cache.0.drop_blob(&self.tree.digest(), error))
     }
 }

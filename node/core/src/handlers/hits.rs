@@ -1,7 +1,7 @@
 //! Hits of this node, as its owner and `GET /search` get them.
 
 use node_api::search::{Excerpt, Hit};
-use node_wire::{Digest, FoundEnd, query};
+use node_wire::{Digest, FindExcerpt, FoundEnd, query};
 use plugin_api::FileInfo;
 use serde::Serialize;
 
@@ -62,12 +62,28 @@ pub fn described(
         node: node.to_owned(),
         node_name: None,
         score: hit.score.filter(|score| score.is_finite()),
-        excerpt: hit.excerpt.map(described_excerpt),
+        excerpt: hit
+            .excerpt
+            .map(|excerpt| described_excerpt(to_find(excerpt))),
     });
     hits.collect()
 }
 
-fn described_excerpt(excerpt: plugin_api::Excerpt) -> Excerpt {
+/// Returns the excerpt of a handler as it travels between nodes.
+pub(crate) fn to_find(excerpt: plugin_api::Excerpt) -> FindExcerpt {
+    FindExcerpt {
+        text: excerpt.text,
+        marks: excerpt.marks,
+        line: excerpt.line,
+        column: excerpt.column,
+        before: excerpt.before,
+        after: excerpt.after,
+    }
+}
+
+/// Describes an excerpt of this node or of a peer.
+#[must_use]
+pub fn described_excerpt(excerpt: FindExcerpt) -> Excerpt {
     let marks = excerpt.marks.iter();
     Excerpt {
         marks: marks

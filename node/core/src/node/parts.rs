@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, io, sync::Arc};
 
 use node_api::share::ShareFile;
-use node_wire::{Digest, Nonce, PeerUrl, ShareName, query::SyntaxError};
+use node_wire::{Digest, NodeId, Nonce, PeerUrl, ShareName, query::SyntaxError};
 use plugin_api::{Files, PolicySource, RankAsked};
 
 use super::Node;
@@ -12,6 +12,7 @@ use crate::{
     cache::Cache,
     counters::Counters,
     disk::Disk,
+    groups::GroupError,
     handlers::Handlers,
     overlay::Overlay,
     search::{
@@ -157,6 +158,33 @@ impl Node {
     pub async fn locate(&self, digest: Digest) -> Option<Located> {
         self.context.overlay.met_for_owner().await;
         server::locate(&self.context, digest).await
+    }
+
+    /// Returns the owner's groups of nodes, for the policy.
+    #[must_use]
+    pub fn groups(&self) -> Vec<(String, Vec<NodeId>)> {
+        self.context.policy.groups().list()
+    }
+
+    /// Adds nodes to a group, which it makes if it is new.
+    ///
+    /// # Errors
+    /// [`GroupError`] if it cannot be; then nothing changes.
+    pub async fn add_to_group(&self, name: &str, ids: &[NodeId]) -> Result<(), GroupError> {
+        self.context.policy.groups().add(name, ids).await?;
+        self.context.summary.audiences_changed();
+        Ok(())
+    }
+
+    /// Removes nodes from a group, or the whole group if none are given. Returns whether
+    /// anything was removed.
+    ///
+    /// # Errors
+    /// [`GroupError`] if it cannot be saved; then nothing changes.
+    pub async fn remove_from_group(&self, name: &str, ids: &[NodeId]) -> Result<bool, GroupError> {
+        let is_removed = self.context.policy.groups().remove(name, ids).await?;
+        self.context.summary.audiences_changed();
+        Ok(is_removed)
     }
 
     /// Returns whether this node is of a private network.

@@ -138,7 +138,7 @@ impl FileAnswer {
         let upload = context.uploads.begin(remote, content.length()).await?;
         let known = match content.long_key() {
             None => match content
-                .scan(&context.disk, context.uploads.memory().whole())
+                .scan(&context.disk, context.uploads.memory())
                 .await?
             {
                 Some(scanned) => Known::All(scanned),
@@ -266,9 +266,9 @@ async fn learned(
     upload: Upload,
     writer: impl FnOnce(Payload) -> QueryAnswerWriter,
 ) -> io::Result<Sending> {
-    let (disk, whole) = (upload.disk(), upload.memory().whole());
+    let (disk, memory) = (upload.disk(), upload.memory().clone());
     let scan = async {
-        let scanned = content.scan(&disk, whole).await?;
+        let scanned = content.scan(&disk, &memory).await?;
         scanned.ok_or_else(|| io::Error::other("the content of a peer has no kind"))
     };
     let scanned = *kind.get_or_try_init(|| scan).await?;

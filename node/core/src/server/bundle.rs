@@ -33,7 +33,7 @@ use super::{
     network,
     policy::FetchPermit,
     raw, rpc,
-    upload::{Encoder, Room},
+    upload::{Buffer, Encoder, Room},
 };
 use crate::disk::Disk;
 
@@ -98,7 +98,7 @@ pub(super) struct Bundle {
 
 /// The result of one disk job.
 struct Part {
-    bytes: Vec<u8>,
+    bytes: Buffer,
     left: u64,
     /// Digests that found no room in it.
     decided: VecDeque<(Digest, Option<FetchPermit>)>,
@@ -140,7 +140,7 @@ impl Bundle {
     async fn read(&mut self, disk: &Disk, room: Room) -> io::Result<()> {
         let enough = room.size().min(PART);
         let (context, left) = (Arc::clone(&self.context), self.left);
-        let mut bytes = Vec::with_capacity(enough);
+        let mut bytes = room.memory().buffer(enough);
         if !std::mem::replace(&mut self.is_begun, true) {
             write_mark(&mut bytes);
         }
@@ -172,7 +172,8 @@ impl Part {
                 context.counters.files_served.one();
                 context.counters.bytes_served.add(file.len() as u64);
             }
-            write_file(file.as_deref(), &mut self.bytes);
+            let file = file.as_ref().map(|file| file.as_slice());
+            write_file(file, &mut self.bytes);
         }
         self
     }
@@ -184,9 +185,9 @@ fn small_file(
     digest: &Digest,
     most: u64,
     _permit: &FetchPermit,
-) -> Option<Bytes> {
+) -> Option<Buffer> {
     let most = most.min(BUNDLE_FILE_MAX);
-    let mut piece = Vec::new();
+    let memory = context.uploads.memory();
     for _ in 0..PLACES_MAX {
         let Some(blob) = context.digests.open_blob(digest) else {
             break;
@@ -194,17 +195,19 @@ fn small_file(
         if blob.size() > most {
             return None;
         }
+        let mut piece = memory.buffer(usize::try_from(blob.size()).ok()?);
         // A file that has changed is not found a second time.
         if blob.read_piece(0, &mut piece).is_ok() {
-            return Some(piece.into());
+            return Some(piece);
         }
     }
     let blob = context.cache.open(digest)?;
     if blob.size() > most {
         return None;
     }
+    let mut piece = memory.buffer(usize::try_from(blob.size()).ok()?);
     blob.read_piece(0, &mut piece).ok()?;
     let counters = &context.counters;
     counters.cache_bytes_served.add(piece.len() as u64);
-    Some(piece.into())
+    Some(piece)
 }

@@ -25,21 +25,24 @@ use super::{
     bundle::Bundle,
     kinds::Key,
     relay::Relay,
-    upload::{Memory, Room},
+    upload::{Buffer, Memory, Room},
 };
 use crate::{
     cache::CachedBlob,
     client::BlobBody,
     disk::Disk,
     pieces::{BLOCK_SIZE, PIECE_SIZE, PieceTree},
-    share::{Digests, SharedBlob, SharedFile, checked::PartReader},
+    share::{
+        Digests, SharedBlob, SharedFile,
+        checked::{BlobPlace, CheckedBlob, PartReader},
+    },
 };
 
 /// Longest content that is looked at before its answer begins, in bytes.
 const LOOK_SHORT: u64 = 4 << 20;
 
 /// Bytes that one job reads to look at content.
-const SCAN: u64 = 1 << 20;
+const SCAN: u64 = 256 << 10;
 
 /// The source of content.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -100,40 +103,8 @@ enum ByteSource {
     Bundle(Box<Bundle>),
 }
 
-/// Content whose pieces are checked when they are read.
-#[derive(Clone, Debug)]
-enum Blob {
-    Shared(Arc<SharedBlob>),
-    Cached(Arc<CachedBlob>),
-}
-
-impl Blob {
-    fn tree(&self) -> &PieceTree {
-        match self {
-            Blob::Shared(blob) => blob.tree(),
-            Blob::Cached(blob) => blob.tree(),
-        }
-    }
-
-    fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        match self {
-            Blob::Shared(blob) => blob.read_piece(index, piece),
-            Blob::Cached(blob) => blob.read_piece(index, piece),
-        }
-    }
-
-    fn read_part(
-        &self,
-        part: Range<u64>,
-        reader: &mut PartReader,
-        bytes: &mut Vec<u8>,
-    ) -> io::Result<()> {
-        match self {
-            Blob::Shared(blob) => blob.read_part(part, reader, bytes),
-            Blob::Cached(blob) => blob.read_part(part, reader, bytes),
-        }
-    }
-}
+/// A blob of the share or the cache.
+type Blob = Arc<CheckedBlob<dyn BlobPlace>>;
 
 impl Content {
     /// Creates content from a file of the share, which is read at once if it is
@@ -141,7 +112,7 @@ impl Content {
     pub(super) fn of_file(shared: SharedFile, memory: &Memory) -> io::Result<Content> {
         let left = 0..shared.stamp.size;
         let source = if left.end <= memory.whole() {
-            let mut all = Vec::new();
+            let mut all = memory.buffer(length(&left)?);
             read_file(&shared, left, &mut all)?;
             ByteSource::Memory(memory.hold(all))
         } else {
@@ -160,12 +131,12 @@ impl Content {
     /// # Errors
     /// Errors if it is read and does not match its digest.
     pub(super) fn of_shared_blob(blob: SharedBlob, memory: &Memory) -> io::Result<Content> {
-        let mut all = Vec::new();
         let source = if (1..=memory.whole()).contains(&blob.size()) {
+            let mut all = memory.buffer(length(&(0..blob.size()))?);
             blob.read_piece(0, &mut all)?;
             ByteSource::Memory(memory.hold(all))
         } else {
-            ByteSource::whole(Blob::Shared(Arc::new(blob)))
+            ByteSource::whole(Arc::new(blob))
         };
         Ok(Content {
             origin: Origin::Share,
@@ -177,7 +148,7 @@ impl Content {
     pub(super) fn of_blob(blob: CachedBlob) -> Content {
         Content {
             origin: Origin::Cache,
-            source: ByteSource::whole(Blob::Cached(Arc::new(blob))),
+            source: ByteSource::whole(Arc::new(blob)),
         }
     }
 
@@ -321,8 +292,9 @@ impl Content {
                 }
                 let end = left.end.min(left.start.saturating_add(most as u64));
                 let (file, range) = (Arc::clone(file), left.start..end);
-                let mut chunk = buffer(&range)?;
+                let memory = room.memory();
                 let job = move || {
+                    let mut chunk = memory.buffer(length(&range)?);
                     read_file(&file, range, &mut chunk)?;
                     Ok::<_, io::Error>(chunk)
                 };
@@ -394,24 +366,27 @@ impl Content {
     }
 
     /// Reads the content as far as it takes to know how it travels in an
-    /// answer to `query`. Every piece of a blob is checked; a blob of at most
-    /// `whole` bytes stays in memory. `None` for the content of a peer and for a
-    /// bundle.
+    /// answer to `query`. Every piece of a blob is checked; a blob that is short enough
+    /// stays in memory. `None` for the content of a peer and for a bundle.
     ///
     /// # Errors
     /// As [`Content::next`].
-    pub(super) async fn scan(&mut self, disk: &Disk, whole: u64) -> io::Result<Option<Scanned>> {
+    pub(super) async fn scan(
+        &mut self,
+        disk: &Disk,
+        memory: &Memory,
+    ) -> io::Result<Option<Scanned>> {
         match &mut self.source {
             ByteSource::Memory(all) => {
                 let mut scan = ContentScan::new();
                 scan.push(all);
                 Ok(Some(scan.finish()))
             }
-            ByteSource::File { file, .. } => scan_file(disk, file).await.map(Some),
+            ByteSource::File { file, .. } => scan_file(disk, memory, file).await.map(Some),
             ByteSource::Blob { blob, .. } => {
-                let (scanned, only_piece) = scan_blob(disk, blob).await?;
-                if let Some(all) = only_piece.filter(|all| all.len() as u64 <= whole) {
-                    self.source = ByteSource::Memory(all);
+                let (scanned, only_piece) = scan_blob(disk, memory, blob).await?;
+                if let Some(all) = only_piece.filter(|all| all.len() as u64 <= memory.whole()) {
+                    self.source = ByteSource::Memory(memory.hold(all));
                 }
                 Ok(Some(scanned))
             }
@@ -445,25 +420,21 @@ async fn fill(
         return Ok(());
     }
     let part = next_part(left, room.size() as u64);
-    let mut bytes = buffer(&part)?;
-    let (blob, mut used) = (blob.clone(), std::mem::take(reader));
-    used.make_room(blob.tree(), &part);
+    let (blob, mut used, memory) = (blob.clone(), std::mem::take(reader), room.memory());
     let job = move || {
-        blob.read_part(part, &mut used, &mut bytes)?;
+        let mut bytes = memory.buffer(length(&part)?);
+        let mut more = memory.buffer(used.more(blob.tree(), &part));
+        blob.read_part(part, &mut used, &mut bytes, &mut more)?;
         Ok::<_, io::Error>((bytes, used))
     };
-    let (bytes, mut used) = disk.run(job).await??;
-    used.drop_room();
+    let (bytes, used) = disk.run(job).await??;
     (*ahead, *reader) = (room.hold(bytes), used);
     left.start += ahead.len() as u64;
     Ok(())
 }
 
-/// Returns a buffer for the bytes of a range. It is made by who takes them, not by the threads that read: memory that many
-/// threads ask for and others give back is kept for each of them.
-fn buffer(range: &Range<u64>) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-    Ok(Vec::with_capacity(length))
+fn length(range: &Range<u64>) -> io::Result<usize> {
+    usize::try_from(range.end - range.start).map_err(io::Error::other)
 }
 
 /// Returns the first part of `left` that lies in one piece and ends where a block does, at least to the end of a block
@@ -496,19 +467,19 @@ fn read_file(shared: &SharedFile, range: Range<u64>, chunk: &mut Vec<u8>) -> io:
 }
 
 /// Scans a file of the share, and not further than it is known to be binary.
-async fn scan_file(disk: &Disk, file: &Arc<SharedFile>) -> io::Result<Scanned> {
+async fn scan_file(disk: &Disk, memory: &Memory, file: &Arc<SharedFile>) -> io::Result<Scanned> {
     let (mut scan, mut at) = (ContentScan::new(), 0);
     let size = file.stamp.size;
-    let mut part = buffer(&(0..size.min(SCAN)))?;
     while at < size && scan.may_be_text() {
-        let (file, range) = (Arc::clone(file), at..size.min(at + SCAN));
+        let (file, memory, range) = (Arc::clone(file), memory.clone(), at..size.min(at + SCAN));
         at = range.end;
         let job = move || {
+            let mut part = memory.buffer(length(&range)?);
             read_file(&file, range, &mut part)?;
             scan.push(&part);
-            Ok::<_, io::Error>((scan, part))
+            Ok::<_, io::Error>(scan)
         };
-        (scan, part) = disk.run(job).await??;
+        scan = disk.run(job).await??;
     }
     Ok(if scan.may_be_text() {
         scan.finish()
@@ -518,21 +489,24 @@ async fn scan_file(disk: &Disk, file: &Arc<SharedFile>) -> io::Result<Scanned> {
 }
 
 /// Scans a blob, and returns it too if it is one piece.
-async fn scan_blob(disk: &Disk, blob: &Blob) -> io::Result<(Scanned, Option<Bytes>)> {
+async fn scan_blob(
+    disk: &Disk,
+    memory: &Memory,
+    blob: &Blob,
+) -> io::Result<(Scanned, Option<Buffer>)> {
     let count = blob.tree().count();
-    let mut state = (ContentScan::new(), buffer(&blob.tree().range(0))?);
+    let (mut scan, mut only) = (ContentScan::new(), None);
     for index in 0..count {
-        let blob = blob.clone();
+        let (blob, memory) = (blob.clone(), memory.clone());
         let job = move || {
-            let (mut scan, mut piece) = state;
+            let mut piece = memory.buffer(length(&blob.tree().range(index))?);
             blob.read_piece(index, &mut piece)?;
             scan.push(&piece);
-            Ok::<_, io::Error>((scan, piece))
+            Ok::<_, io::Error>((scan, (count == 1).then_some(piece)))
         };
-        state = disk.run(job).await??;
+        (scan, only) = disk.run(job).await??;
     }
-    let (scan, piece) = state;
-    Ok((scan.finish(), (count == 1).then(|| piece.into())))
+    Ok((scan.finish(), only))
 }
 
 /// Reads a file from an offset on, independent of other readers.

@@ -79,7 +79,7 @@ pub(super) async fn page(
         Ok(hits) => (StatusCode::OK, files(query, &hits)),
         Err(NoHits::Quota(wait)) => return quotas::refusal(&context, wait),
         Err(NoHits::Query(error)) => {
-            let text = escaped(&node_wire::escaped(&error.to_string()).to_string());
+            let text = escaped(&node_wire::escaped(&error.for_stranger()).to_string());
             let text = format!("<p>That makes no sense as a query: {text}</p>\n");
             (StatusCode::BAD_REQUEST, text)
         }

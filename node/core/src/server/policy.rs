@@ -25,12 +25,10 @@ mod watch;
 use std::{fmt, sync::Arc, time::Duration};
 
 use node_wire::{Digest, query::DEFAULT_HANDLER};
-use plugin_api::{
-    Policy, PolicyError, PolicySource, PolicyState, QueryAsked, RankAsked, Rule, Rules, What,
-};
+use plugin_api::{Policy, PolicyError, PolicySource, PolicyState, RankAsked, Rule, Rules, What};
 use tokio::{sync::Semaphore, time::timeout};
 
-pub(super) use self::asking::{Asker, DIGEST_HANDLER, FileAsked, HitsPermitted};
+pub(super) use self::asking::{Asker, Audience, DIGEST_HANDLER, FileAsked, HitsPermitted};
 pub(crate) use self::watch::look_at_policy;
 pub use self::watch::watch_policy;
 use self::{
@@ -38,7 +36,7 @@ use self::{
     notes::Notes,
 };
 use super::slots::Slots;
-use crate::{counters::Counters, events::EventLog, threads::Threads};
+use crate::{counters::Counters, events::EventLog, groups::Groups, threads::Threads};
 
 /// Most decisions for others that run at a time.
 const RUNNING_MAX: usize = 2;
@@ -49,12 +47,16 @@ const RANKING_MAX: usize = 2;
 /// Longest wait for a turn.
 const WAIT: Duration = Duration::from_secs(1);
 
+/// Files that are decided on at once for a summary.
+const TOLD_AT_ONCE: usize = 250;
+
 /// Most names of the same content that are asked about.
 pub(super) const NAMES_MAX: usize = 8;
 
 /// Asks the policy.
 pub struct PolicyGate {
     source: Option<Arc<dyn PolicySource>>,
+    groups: Groups,
     turns: Slots,
     ranking: Semaphore,
     threads: Threads,
@@ -74,15 +76,45 @@ impl PolicyGate {
     #[must_use]
     pub fn new(
         source: Option<Arc<dyn PolicySource>>,
+        groups: Groups,
         counters: Arc<Counters>,
         events: Arc<EventLog>,
     ) -> PolicyGate {
         PolicyGate {
             source,
+            groups,
             turns: Slots::new(RUNNING_MAX),
             ranking: Semaphore::new(RANKING_MAX),
             threads: Threads::new("policy", RUNNING_MAX + RANKING_MAX),
             notes: Notes::new(counters, events),
+        }
+    }
+
+    /// Returns the groups of the owner.
+    #[must_use]
+    pub fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Returns the asker with the groups that the owner has put its id into.
+    fn known(&self, asker: &Asker) -> Asker {
+        match asker.id {
+            Some(id) => Asker {
+                groups: self.groups.of(id),
+                ..asker.clone()
+            },
+            None => asker.clone(),
+        }
+    }
+
+    /// Returns the policy that decides what an asker hears of, and its audience there.
+    pub(super) fn audience(&self, asker: &Asker) -> Option<(Arc<dyn Policy>, Audience)> {
+        match self.source.as_ref()?.rules() {
+            Rules::Policy(policy) => {
+                let audience = self.known(asker).audience(policy.reads());
+                Some((policy, audience))
+            }
+            Rules::None | Rules::Closed => None,
         }
     }
 
@@ -109,13 +141,8 @@ impl PolicyGate {
             Guard::Open => true,
             Guard::Closed => self.closed(),
             Guard::Ask(policy) => {
-                let asked = QueryAsked {
-                    handler: handler.to_owned(),
-                    text: text.to_owned(),
-                    from: asker.address,
-                    id: asker.id.clone(),
-                    peer: asker.peer.clone(),
-                };
+                let asker = &self.known(asker);
+                let asked = asker.query(handler.to_owned(), text.to_owned());
                 let decided = self.run(policy, asker, move |policy| policy.allows_query(&asked));
                 self.verdict(decided.await)
             }
@@ -135,7 +162,7 @@ impl PolicyGate {
             Guard::Open => true,
             Guard::Closed => self.closed(),
             Guard::Ask(policy) => {
-                let (who, digest) = (asker.clone(), digest.unwrap_or_default());
+                let (who, digest) = (self.known(asker), digest.unwrap_or_default());
                 let decided = self.run(policy, asker, move |policy| {
                     any_allowed(policy, &who, &digest, names)
                 });
@@ -178,8 +205,22 @@ impl PolicyGate {
     }
 
     /// Returns those of the files whose names an asker may have and may ask for. Nothing if
-    /// that cannot be decided for all of them.
+    /// that cannot be decided for all of them. Others take turns in between.
     pub(super) async fn to_tell(
+        &self,
+        asker: &Asker,
+        mut files: Vec<FileAsked>,
+    ) -> Option<Vec<FileAsked>> {
+        let mut told = Vec::new();
+        while !files.is_empty() {
+            let rest = files.split_off(files.len().min(TOLD_AT_ONCE));
+            told.extend(self.to_tell_at_once(asker, files).await?);
+            files = rest;
+        }
+        Some(told)
+    }
+
+    async fn to_tell_at_once(
         &self,
         asker: &Asker,
         files: Vec<FileAsked>,
@@ -213,15 +254,10 @@ impl PolicyGate {
             Guard::Closed => return vec![false; count],
             Guard::Ask(policy) => policy,
         };
-        let who = asker.clone();
+        let who = self.known(asker);
         let decided = self.run(policy, asker, move |policy| {
-            let asked = asked.into_iter().map(|(handler, text)| QueryAsked {
-                handler,
-                text,
-                from: who.address,
-                id: who.id.clone(),
-                peer: who.peer.clone(),
-            });
+            let asked = asked.into_iter();
+            let asked = asked.map(|(handler, text)| who.query(handler, text));
             asked
                 .map(|asked| policy.allows_query(&asked).unwrap_or(false))
                 .collect()
@@ -256,7 +292,7 @@ impl PolicyGate {
             }
             Guard::Ask(policy) => policy,
         };
-        let who = asker.clone();
+        let who = self.known(asker);
         let decided = self.run(policy, asker, move |policy| {
             let mut asked = hits
                 .iter()

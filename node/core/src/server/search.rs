@@ -65,7 +65,7 @@ pub(super) async fn search(
         Ok(hits) => Json(hits).into_response(),
         Err(NoHits::Quota(wait)) => quotas::refusal(&context, wait),
         Err(NoHits::Query(error)) => {
-            let text = format!("{}\n", node_wire::escaped(&error.to_string()));
+            let text = format!("{}\n", node_wire::escaped(&error.for_stranger()));
             (StatusCode::BAD_REQUEST, text).into_response()
         }
         Err(NoHits::Broken) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -15,9 +15,14 @@
 //! - The share is looked at again [`CALM`] after a change at the earliest, and no more
 //!   often than takes a fifth of the time.
 
+mod audiences;
+
 use std::{
     collections::{HashSet, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -37,6 +42,8 @@ use crate::{
     sync::lock,
     threads::Threads,
 };
+
+use self::audiences::Audiences;
 
 /// Versions that are kept.
 const KEPT: usize = 8;
@@ -79,8 +86,12 @@ pub struct OwnSummary {
     versions: Mutex<VecDeque<(u64, Arc<Filters>)>>,
     number: watch::Sender<u64>,
     changed: Notify,
+    /// The number of changes of the share.
+    changes: AtomicU64,
     closed: CancellationToken,
     places: Semaphore,
+    /// The filters for those whom the policy lets in.
+    pub(super) audiences: Audiences,
     /// Tells this run of the node from others.
     pub(super) run: u64,
 }
@@ -93,8 +104,10 @@ impl Default for OwnSummary {
             versions: Mutex::new(VecDeque::from([(0, Arc::default())])),
             number: watch::Sender::new(0),
             changed: Notify::new(),
+            changes: AtomicU64::new(0),
             closed: CancellationToken::new(),
             places: Semaphore::new(WAITING_MAX),
+            audiences: Audiences::default(),
             run: u64::from_le_bytes(run),
         }
     }
@@ -103,7 +116,19 @@ impl Default for OwnSummary {
 impl OwnSummary {
     /// Notes that the share changed.
     pub fn share_changed(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
         self.changed.notify_one();
+    }
+
+    /// Returns the number of changes of the share so far.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Has those who wait look again whether their summary is another one: the owner changed a
+    /// group.
+    pub fn audiences_changed(&self) {
+        self.number.send_modify(|_| {});
     }
 
     /// Keeps the filters right until it is cancelled.

@@ -34,7 +34,7 @@ use futures_util::stream;
 use node_wire::{AnswerRate, content::QueryAnswerWriter};
 use tokio_util::task::AbortOnDropHandle;
 
-pub(super) use self::memory::{Memory, Room};
+pub(super) use self::memory::{Buffer, Memory, Room};
 use super::{
     content::{Content, Origin},
     front::Remote,
@@ -368,7 +368,7 @@ impl Encoder {
             Encoder::Raw => chunk,
             Encoder::Query { writer, .. } => {
                 // Base64 has four bytes for three; text is rarely longer.
-                let mut encoded = Vec::with_capacity(chunk.len() / 3 * 4 + 8);
+                let mut encoded = memory.buffer(chunk.len() / 3 * 4 + 8);
                 writer.push(&chunk, &mut encoded);
                 memory.hold(encoded)
             }

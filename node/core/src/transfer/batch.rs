@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     FetchError, Interest, Transfers,
-    bundle::{FILES_MIN, Order, Small},
+    bundle::{BundlePlace, BundlePlaces, FILES_MIN, Order, Small},
     sources::{self, Source},
     turns::Owner,
 };
@@ -52,6 +52,9 @@ pub(super) const BATCH_PARALLEL: usize = 16;
 
 /// Bundles of one batch that run at a time: one arrives, one is stored, one waits.
 const BUNDLES_EACH: usize = 3;
+
+/// Bundles of one batch that are not over: those that run, and those that wait for busy peers.
+const BUNDLES_BEGUN_MAX: usize = 16;
 
 /// The greatest number of failures that are listed by name.
 const FAILURES_MAX: usize = 20;
@@ -172,20 +175,15 @@ impl Batch {
         let mut passed = stream::empty().boxed();
         let (mut seen, mut waiting) = (HashSet::new(), Waiting::default());
         let (mut bundles, mut running) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let places = BundlePlaces::of_batch(&transfers.bundles, BUNDLES_EACH);
+        let places = Arc::new(places);
         let mut searching = true;
         loop {
-            while bundles.len() < BUNDLES_EACH
-                && waiting.has_bundle()
-                && let Ok(permit) = Arc::clone(&transfers.bundles).try_acquire_owned()
-                && let Some((peer, files)) = waiting.next_bundle()
+            while bundles.len() < BUNDLES_BEGUN_MAX
+                && let Some((order, files, place)) =
+                    self.next_bundle(&mut waiting, &places, replace)
             {
-                let order = Order {
-                    peer,
-                    replace,
-                    batch: self.id(),
-                    _permit: permit,
-                };
-                bundles.push(self.fetch_bundle(transfers, files, order));
+                bundles.push(self.fetch_bundle(transfers, files, order, place));
             }
             while running.len() < BATCH_PARALLEL
                 && let Some(wanted) = waiting.next_alone(bundles.is_empty())
@@ -198,7 +196,7 @@ impl Batch {
                     match found {
                         Some(Holder { peer, hits, .. }) => {
                             let named = self.take(hits, &mut seen, |hit| source_of(&peer, hit));
-                            waiting.add(self.leave_existing(transfers, named, replace).await);
+                            waiting.add(self.leave_out(transfers, named, replace).await);
                         }
                         None => {
                             searching = false;
@@ -211,7 +209,7 @@ impl Batch {
                 }
                 Some((holder, hits)) = passed.next(), if !searching => {
                     let named = self.take(hits, &mut seen, |hit| holder.source(hit));
-                    waiting.add(self.leave_existing(transfers, named, replace).await);
+                    waiting.add(self.leave_out(transfers, named, replace).await);
                 }
                 Some((peer, is_usable)) = bundles.next(), if !bundles.is_empty() => {
                     if !is_usable {
@@ -219,9 +217,32 @@ impl Batch {
                     }
                 }
                 Some(()) = running.next(), if !running.is_empty() => {}
+                () = places.changed(), if !bundles.is_empty() => {}
                 else => return,
             }
         }
+    }
+
+    /// Takes a place and the files for another bundle, if there are enough files and a place is free.
+    fn next_bundle(
+        &self,
+        waiting: &mut Waiting,
+        places: &Arc<BundlePlaces>,
+        replace: Replace,
+    ) -> Option<(Order, Vec<Small>, BundlePlace)> {
+        let is_waited_for = |peer: &Destination| places.wait_for(peer);
+        if !waiting.has_bundle(is_waited_for) {
+            return None;
+        }
+        let place = places.take()?;
+        let (peer, files) = waiting.next_bundle(is_waited_for)?;
+        let order = Order {
+            peer,
+            replace,
+            batch: self.id(),
+            places: Arc::clone(places),
+        };
+        Some((order, files, place))
     }
 
     /// Fetches small files together. Returns whose they are, and whether that peer may be asked for other bundles.
@@ -230,13 +251,14 @@ impl Batch {
         transfers: &Arc<Transfers>,
         files: Vec<Small>,
         order: Order,
+        place: BundlePlace,
     ) -> (Destination, bool) {
         let peer = order.peer.clone();
         let sizes: Vec<_> = files
             .iter()
             .map(|file| (file.name.clone(), file.source.size))
             .collect();
-        let (interests, running) = transfers.begin_bundle(files, order).await;
+        let (interests, running) = transfers.begin_bundle(files, order, place).await;
         for ((name, size), interest) in sizes.into_iter().zip(interests) {
             let result = match interest {
                 Ok(interest) => over(&interest).await,
@@ -247,29 +269,35 @@ impl Batch {
         (peer, running.await.unwrap_or(false))
     }
 
-    /// Leaves out what is there already, unless it is to be replaced.
-    async fn leave_existing(
+    /// Leaves out what is hidden, and what is there already, unless it is to be replaced.
+    async fn leave_out(
         &self,
         transfers: &Transfers,
-        mut named: Vec<BatchFile>,
+        named: Vec<BatchFile>,
         replace: Replace,
     ) -> Vec<BatchFile> {
-        if replace == Replace::Existing {
-            return named;
-        }
-        let (share, before) = (Arc::clone(&transfers.fetcher.share), named.len());
+        let share = Arc::clone(&transfers.fetcher.share);
         let disk = transfers.fetcher.share.disk().clone();
         let look = disk.run(move || {
-            named.retain(|(name, ..)| !share.is_taken(name));
-            named
+            let is_hidden = |(name, ..): &BatchFile| name.has_dot() && !share.shares(name);
+            let (hidden, mut shown): (Vec<_>, Vec<_>) = named.into_iter().partition(is_hidden);
+            let before = shown.len();
+            if replace != Replace::Existing {
+                shown.retain(|(name, ..)| !share.is_taken(name));
+            }
+            let existing = before - shown.len();
+            (hidden, shown, existing)
         });
-        let left = look.await.unwrap_or_else(|error| {
+        let (hidden, left, existing) = look.await.unwrap_or_else(|error| {
             tracing::error!(%error, "looking at the share panicked");
-            Vec::new()
+            Default::default()
         });
-        let existing = (before - left.len()) as u64;
         self.status
-            .send_modify(|status| status.existing += existing);
+            .send_modify(|status| status.existing += existing as u64);
+        for (name, size, _) in hidden {
+            let error = FetchError::Share(ShareError::Hidden(name.clone()));
+            self.note(&name, size, Err(Arc::new(error)));
+        }
         left
     }
 
@@ -357,16 +385,22 @@ impl Waiting {
         }
     }
 
-    /// Returns whether there are enough small files of one peer.
-    fn has_bundle(&self) -> bool {
+    /// Returns whether there are enough small files of one peer for which no bundle waits.
+    fn has_bundle(&self, is_waited_for: impl Fn(&Destination) -> bool) -> bool {
         let mut small = self.small.iter();
-        small.any(|(_, files)| files.len() >= FILES_MIN)
+        small.any(|(peer, files)| files.len() >= FILES_MIN && !is_waited_for(peer))
     }
 
     /// Returns the files of a bundle, and whose they are.
-    fn next_bundle(&mut self) -> Option<(Destination, Vec<Small>)> {
+    fn next_bundle(
+        &mut self,
+        is_waited_for: impl Fn(&Destination) -> bool,
+    ) -> Option<(Destination, Vec<Small>)> {
         let mut small = self.small.iter_mut();
-        let (peer, waiting) = small.find(|(_, files)| files.len() >= FILES_MIN)?;
+        let is_enough = |(peer, files): &&mut (Destination, VecDeque<Small>)| {
+            files.len() >= FILES_MIN && !is_waited_for(peer)
+        };
+        let (peer, waiting) = small.find(is_enough)?;
         let (mut files, mut bytes) = (Vec::new(), 0);
         while files.len() < BUNDLE_FILES_MAX
             && let Some(next) = waiting.front()

@@ -11,13 +11,14 @@
 //!   bundle.
 //! - A job that is cancelled before its file is stored ends without it. Storing is not cancelled.
 //! - At most [`BUNDLES_MAX`] bundles run.
-//! - A peer that is busy is waited for, and asked for bundles afterwards.
+//! - A peer that is busy is waited for, and asked for bundles afterwards. A bundle that waits for one neither counts as
+//!   running nor has a turn, so that the bundles of other peers go on.
 
 use std::{
     collections::{HashMap, HashSet},
     pin::Pin,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -26,7 +27,12 @@ use node_api::fetch::FetchState;
 use node_wire::{
     self as wire, Digest, bundle::BUNDLE_FILE_MAX, name::ShareName, peer_url::PeerUrl,
 };
-use tokio::{select, sync::OwnedSemaphorePermit, task::JoinHandle, time::sleep};
+use tokio::{
+    select,
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+    time::sleep,
+};
 
 use super::{
     FetchError, Goal, Interest, Transfers,
@@ -36,8 +42,8 @@ use super::{
     fetch::{Begun, Fetcher},
     file::read_piece,
     job::Job,
-    sources::Source,
-    turns::Owner,
+    sources::{Busy, Source},
+    turns::{Owner, Turn},
 };
 use crate::{
     client::{BundleBody, BundleFile, CallError, Destination},
@@ -87,8 +93,87 @@ pub(super) struct Order {
     pub(super) peer: Destination,
     pub(super) replace: Replace,
     pub(super) batch: u64,
-    /// The right to run it.
-    pub(super) _permit: OwnedSemaphorePermit,
+    pub(super) places: Arc<BundlePlaces>,
+}
+
+/// Places for bundles that run, of all batches and of one of them, and the peers for which bundles wait.
+#[derive(Debug)]
+pub(super) struct BundlePlaces {
+    of_all: Arc<Semaphore>,
+    of_batch: Arc<Semaphore>,
+    busy: Busy,
+    /// Told when a bundle begins or ends to wait for a busy peer.
+    changed: Notify,
+}
+
+/// The right of a bundle to run.
+#[derive(Debug)]
+pub(super) struct BundlePlace {
+    _of_all: OwnedSemaphorePermit,
+    _of_batch: OwnedSemaphorePermit,
+}
+
+impl BundlePlaces {
+    /// Returns the places of a batch, `each` of those of all.
+    pub(super) fn of_batch(of_all: &Arc<Semaphore>, each: usize) -> BundlePlaces {
+        BundlePlaces {
+            of_all: Arc::clone(of_all),
+            of_batch: Arc::new(Semaphore::new(each)),
+            busy: Busy::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Returns whether a bundle waits for this peer.
+    pub(super) fn wait_for(&self, peer: &PeerUrl) -> bool {
+        self.busy.until(peer).is_some()
+    }
+
+    /// Waits until a bundle begins or ends to wait for a busy peer.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Takes a place, if one is free.
+    pub(super) fn take(&self) -> Option<BundlePlace> {
+        Some(BundlePlace {
+            _of_batch: Arc::clone(&self.of_batch).try_acquire_owned().ok()?,
+            _of_all: Arc::clone(&self.of_all).try_acquire_owned().ok()?,
+        })
+    }
+
+    /// Waits for a place. `None` once the node is gone.
+    async fn next(&self) -> Option<BundlePlace> {
+        Some(BundlePlace {
+            _of_batch: Arc::clone(&self.of_batch).acquire_owned().await.ok()?,
+            _of_all: Arc::clone(&self.of_all).acquire_owned().await.ok()?,
+        })
+    }
+}
+
+/// A bundle's wait for a busy peer. No other bundle of the batch is asked of it meanwhile.
+struct Wait<'o>(&'o Order);
+
+impl Wait<'_> {
+    fn begin(order: &Order, until: Instant) -> Wait<'_> {
+        order.places.busy.add(&order.peer, until);
+        order.places.changed.notify_one();
+        Wait(order)
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.0.places.busy.remove(&self.0.peer);
+        self.0.places.changed.notify_one();
+    }
+}
+
+/// The rights of a bundle that runs. One that waits for a busy peer gives them back meanwhile.
+#[derive(Debug)]
+struct Running {
+    _place: BundlePlace,
+    _turn: Turn,
 }
 
 /// Content of a bundle, and the fetches that it is for.
@@ -123,6 +208,8 @@ struct Receiving<'r> {
     /// Content that came and was not stored.
     arrived: &'r mut Vec<Arrived>,
     order: &'r Order,
+    /// `None` while it waits for a busy peer.
+    running: &'r mut Option<Running>,
     rest: &'r mut Rest,
 }
 
@@ -141,6 +228,7 @@ impl Transfers {
         self: &Arc<Self>,
         files: Vec<Small>,
         order: Order,
+        place: BundlePlace,
     ) -> (Vec<Result<Interest, FetchError>>, JoinHandle<bool>) {
         let mut ids = Vec::with_capacity(files.len());
         for _ in &files {
@@ -157,15 +245,20 @@ impl Transfers {
             }
             interests.push(admitted.map(|(interest, _)| interest));
         }
-        let running = Arc::clone(self).run_bundle(jobs, order);
+        let running = Arc::clone(self).run_bundle(jobs, order, place);
         (interests, self.tasks.spawn(running))
     }
 
     /// Fetches the files of a bundle. Returns whether the peer may be asked for another one.
-    async fn run_bundle(self: Arc<Self>, jobs: Vec<(Arc<Job>, Source)>, order: Order) -> bool {
+    async fn run_bundle(
+        self: Arc<Self>,
+        jobs: Vec<(Arc<Job>, Source)>,
+        order: Order,
+        place: BundlePlace,
+    ) -> bool {
         let all: Vec<Arc<Job>> = jobs.iter().map(|(job, _)| Arc::clone(job)).collect();
         all.iter().for_each(|job| self.fetcher.started(job));
-        let rest = self.receive_bundle(jobs, &order).await;
+        let rest = self.receive_bundle(jobs, &order, place).await;
         if let Some(error) = &rest.failure {
             tracing::debug!(peer = order.peer.as_str(), %error, "a bundle did not come whole");
         }
@@ -195,7 +288,12 @@ impl Transfers {
     }
 
     /// Receives and stores the files of the peer. The rest is returned.
-    async fn receive_bundle(&self, jobs: Vec<(Arc<Job>, Source)>, order: &Order) -> Rest {
+    async fn receive_bundle(
+        &self,
+        jobs: Vec<(Arc<Job>, Source)>,
+        order: &Order,
+        place: BundlePlace,
+    ) -> Rest {
         let all: Vec<Arc<Job>> = jobs.iter().map(|(job, _)| Arc::clone(job)).collect();
         let given_up = async {
             for job in &all {
@@ -209,10 +307,14 @@ impl Transfers {
             turn = self.fetcher.turns.next(Owner::Batch(order.batch)) => Some(turn),
         };
         let mut rest = Rest::default();
-        if turn.is_none() {
+        let Some(turn) = turn else {
             rest.jobs = alone(jobs);
             return rest;
-        }
+        };
+        let mut running = Some(Running {
+            _place: place,
+            _turn: turn,
+        });
         let (here, mut missing) = self.sort(jobs, &mut rest).await;
         self.store(here, order, &mut rest).await;
         let mut arrived = Vec::new();
@@ -221,6 +323,7 @@ impl Transfers {
                 missing: &mut missing,
                 arrived: &mut arrived,
                 order,
+                running: &mut running,
                 rest: &mut rest,
             };
             let received = self.receive(bundle, given_up).await;
@@ -283,6 +386,7 @@ impl Transfers {
             missing,
             arrived,
             order,
+            running,
             rest,
         } = receiving;
         let asked: Vec<(Digest, u64)> = missing
@@ -294,7 +398,7 @@ impl Transfers {
         let mut bundle = select! {
             biased;
             () = &mut given_up => return Ok(()),
-            bundle = self.ask(&order.peer, &asked, waits) => bundle?,
+            bundle = self.ask(order, &asked, running, waits) => bundle?,
         };
         let mut gathered_since = now();
         for place in missing {
@@ -323,25 +427,41 @@ impl Transfers {
         }
     }
 
-    /// Asks `peer` for a bundle. One that is busy is asked again when it wants to be, for [`BUSY_PATIENCE`].
+    /// Asks the peer for a bundle. One that is busy is asked again when it wants to be, for [`BUSY_PATIENCE`]; the
+    /// bundle is not `running` meanwhile.
     async fn ask(
         &self,
-        peer: &Destination,
+        order: &Order,
         files: &[(Digest, u64)],
+        running: &mut Option<Running>,
         set_state: impl Fn(FetchState),
     ) -> Result<BundleBody, CallError> {
         let until = now() + BUSY_PATIENCE;
+        let mut waits = None;
         loop {
             set_state(FetchState::Receiving);
             let client = self.fetcher.overlay.client();
-            match client.bundle(peer, files, now() + HEAD_TIME).await {
+            match client.bundle(&order.peer, files, now() + HEAD_TIME).await {
                 Err(CallError::Busy(wait)) if now() + wait < until => {
                     set_state(FetchState::Waiting);
+                    *running = None;
+                    waits.get_or_insert_with(|| Wait::begin(order, now() + wait));
                     sleep(wait).await;
+                    *running = self.next_running(order).await;
                 }
                 asked => return asked,
             }
         }
+    }
+
+    /// Waits until a bundle may run. `None` if the node stops.
+    async fn next_running(&self, order: &Order) -> Option<Running> {
+        let place = order.places.next().await?;
+        let turn = self.fetcher.turns.next(Owner::Batch(order.batch)).await;
+        Some(Running {
+            _place: place,
+            _turn: turn,
+        })
     }
 
     /// Stores content that arrived, unless all its fetches gave up. This is not cancelled.

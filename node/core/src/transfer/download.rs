@@ -54,6 +54,7 @@ pub(super) struct Download<'a> {
     fetcher: &'a Fetcher,
     job: &'a Job,
     tree: PieceTree,
+    temporary: String,
     writer: PieceWriter,
     liars: &'a Liars,
     busy: &'a Busy,
@@ -104,6 +105,7 @@ impl<'a> Download<'a> {
             fetcher,
             job,
             tree: file.tree().clone(),
+            temporary: file.temporary().to_owned(),
             writer: file.writer(),
             liars,
             busy,
@@ -209,12 +211,26 @@ impl<'a> Download<'a> {
         self.busy.remove(&holder.source.peer);
         if failure.is_lie() {
             plan.lied(holder.id);
-            self.liars.add(&holder.source.peer);
+            self.note_liar(&holder.source.peer);
         } else {
             plan.broke_off(holder.id);
         }
         drop(plan);
         self.fetcher.note(self.job, failure);
+    }
+
+    /// Notes a liar for this fetch, and in its record for the next run.
+    fn note_liar(&self, peer: &PeerUrl) {
+        self.liars.add(peer);
+        let (records, disk) = (&self.fetcher.records, self.fetcher.share.disk().clone());
+        let (records, temporary, peer) =
+            (Arc::clone(records), self.temporary.clone(), peer.clone());
+        self.writes.spawn(async move {
+            let noted = disk.run(move || records.lied(&temporary, &peer)).await;
+            if let Err(error) = noted {
+                tracing::error!(%error, "a peer with wrong bytes is not noted");
+            }
+        });
     }
 
     /// Asks one holder for spans until there is nothing more to ask it for.

@@ -418,6 +418,7 @@ impl Fetch<'_> {
             }))
         });
         if let Some(left) = left.await? {
+            left.liars().iter().for_each(|peer| self.liars.add(peer));
             let holders = left.holders().iter();
             let holders = holders.map(|peer| self.fetcher.overlay.destination(peer));
             self.claimants = holders.collect();
@@ -534,7 +535,7 @@ impl Fetch<'_> {
         let fetcher = self.fetcher;
         let tree = match self.or_cancelled(fetcher.tree(&source)).await? {
             Ok(tree) => tree,
-            Err(failure) => return Ok(self.failed(&source.peer, failure, trouble)),
+            Err(failure) => return self.failed(&source.peer, failure, trouble).await,
         };
         // Only the last piece proves the size, so nothing is made of the tree before it is here.
         let last = tree.count() - 1;
@@ -543,11 +544,11 @@ impl Fetch<'_> {
         let received = fetcher.receive_piece(&source, &tree, last);
         let checked = match self.or_cancelled(received).await? {
             Ok(chunks) => CheckedPiece::check(&tree, last, chunks),
-            Err(failure) => return Ok(self.failed(&source.peer, failure, trouble)),
+            Err(failure) => return self.failed(&source.peer, failure, trouble).await,
         };
         let Some(checked) = checked else {
             let lie = Failure::lied(&source.peer);
-            return Ok(self.failed(&source.peer, lie, trouble));
+            return self.failed(&source.peer, lie, trouble).await;
         };
         if tree.count() == 1 {
             self.store(&source, tree, checked).await?;
@@ -558,16 +559,39 @@ impl Fetch<'_> {
     }
 
     /// Notes the failure of a holder, or that it is busy. Nothing was stored.
-    fn failed(&self, peer: &PeerUrl, failure: Failure, trouble: &mut Trouble) -> bool {
+    async fn failed(
+        &self,
+        peer: &PeerUrl,
+        failure: Failure,
+        trouble: &mut Trouble,
+    ) -> Result<bool, FetchError> {
         match failure.busy_for() {
             Some(wait) => self.busy.add(peer, now() + wait),
             None => self.fetcher.note(self.job, &failure),
         }
         if failure.is_lie() {
             self.liars.add(peer);
+            if let Some(temporary) = self.temporary() {
+                let records = Arc::clone(&self.fetcher.records);
+                let (temporary, peer) = (temporary.to_owned(), peer.clone());
+                let note = move || {
+                    records.lied(&temporary, &peer);
+                    Ok(())
+                };
+                self.fetcher.blocking(self.job.name(), note).await?;
+            }
         }
         trouble.note(failure);
-        false
+        Ok(false)
+    }
+
+    /// Returns the temporary with the bytes that are held.
+    fn temporary(&self) -> Option<&str> {
+        match &self.held {
+            Held::Nothing => None,
+            Held::Left(left) => Some(left.temporary()),
+            Held::Pieces(file) => Some(file.temporary()),
+        }
     }
 
     /// Makes a file of a tree, of the bytes that an earlier fetch left and of its last piece.
@@ -578,7 +602,8 @@ impl Fetch<'_> {
         last: CheckedPiece,
     ) -> Result<(), FetchError> {
         let (left, target) = (self.take_left(), self.job.target().clone());
-        let (proved, holders, about) = (tree.clone(), urls(&self.former()), source.about);
+        let (proved, about) = (tree.clone(), source.about);
+        let known = (urls(&self.former()), self.liars.peers());
         let opened = self.fetcher.blocking(self.job.name(), move || {
             let mut file = match left {
                 Some(left) => {
@@ -589,7 +614,7 @@ impl Fetch<'_> {
                         target.records.pause(&temporary, None, &[], false, now);
                     })?
                 }
-                None => Verified::create(target, proved, about, holders)?,
+                None => Verified::create(target, proved, about, known)?,
             };
             // Bytes that are there already were not received now.
             let before = file.bytes();
@@ -732,7 +757,8 @@ impl Fetch<'_> {
         let name = self.job.name().clone();
         if let Held::Nothing = self.held {
             let (target, tree) = (self.job.target().clone(), tree.clone());
-            let create = move || Ok(Verified::create(target, tree, about, Vec::new())?);
+            let known = (Vec::new(), self.liars.peers());
+            let create = move || Ok(Verified::create(target, tree, about, known)?);
             self.held = Held::Pieces(self.fetcher.blocking(&name, create).await?);
         }
         let mut next = 0;
@@ -838,10 +864,12 @@ impl Fetch<'_> {
 
     /// Notes in the record the bytes that are held now.
     async fn pause(&self, is_active: bool) -> Result<(), FetchError> {
-        let (temporary, bytes) = match &self.held {
-            Held::Nothing => return Ok(()),
-            Held::Left(left) => (left.temporary().to_owned(), None),
-            Held::Pieces(file) => (file.temporary().to_owned(), Some(file.bytes())),
+        let Some(temporary) = self.temporary().map(str::to_owned) else {
+            return Ok(());
+        };
+        let bytes = match &self.held {
+            Held::Pieces(file) => Some(file.bytes()),
+            Held::Nothing | Held::Left(_) => None,
         };
         let (records, holders) = (Arc::clone(&self.fetcher.records), urls(&self.former()));
         self.fetcher

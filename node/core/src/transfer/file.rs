@@ -206,6 +206,11 @@ impl LeftOver {
         &self.record.holders
     }
 
+    /// Returns the peers that sent wrong bytes of it.
+    pub(super) fn liars(&self) -> &[PeerUrl] {
+        &self.record.liars
+    }
+
     pub(super) fn temporary(&self) -> &str {
         &self.record.temporary
     }
@@ -286,7 +291,8 @@ impl LeftOver {
 }
 
 impl Verified {
-    /// Makes a temporary for content of this tree, and its record.
+    /// Makes a temporary for content of this tree, and its record, which names the holders and the liars
+    /// that are known.
     ///
     /// # Errors
     /// As [`Share::begin`] and [`Incoming::expect`].
@@ -294,7 +300,7 @@ impl Verified {
         target: Target,
         tree: PieceTree,
         about: About,
-        holders: Vec<PeerUrl>,
+        (holders, liars): (Vec<PeerUrl>, Vec<PeerUrl>),
     ) -> Result<Verified, ShareError> {
         let mut incoming = target.share.begin(&target.name, target.replace)?;
         incoming.expect(tree.size())?;
@@ -311,6 +317,7 @@ impl Verified {
             is_uncommitted: false,
             bytes: 0,
             holders,
+            liars,
         });
         incoming.stay_if(always());
         let count = usize::try_from(tree.count()).unwrap_or(usize::MAX);

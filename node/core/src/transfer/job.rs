@@ -55,6 +55,7 @@ impl Job {
             holders: Vec::new(),
             rate: 0,
             peer: None,
+            path: None,
             asked: 0,
             started: unix_millis(SystemTime::now()),
             ended: None,

@@ -163,6 +163,8 @@ struct Peer {
     /// True if it is busy for bundles alone: small files need no slot.
     is_busy_for_bundles: bool,
     busy_for: Duration,
+    /// The first letter of the small files that it has; `None` is all.
+    letter: Option<char>,
     is_limited: bool,
     /// True if it answered anything, so that the asker knows its kind.
     is_known: bool,
@@ -179,6 +181,7 @@ impl Peer {
             is_busy: false,
             is_busy_for_bundles: false,
             busy_for: BUSY,
+            letter: None,
             is_limited: false,
             is_known: false,
         }
@@ -232,6 +235,13 @@ impl World {
 
     fn peer(&self, n: usize) -> Peer {
         lock(&self.peers)[n].clone()
+    }
+
+    /// Returns the small files of a peer.
+    fn small_of(&self, peer: &Peer) -> Vec<(String, Bytes)> {
+        let has = |name: &str| peer.letter.is_none_or(|letter| name.starts_with(letter));
+        let small = self.small.iter().filter(|(name, _)| has(name));
+        small.cloned().collect()
     }
 
     fn small_file(&self, digest: Digest) -> Option<Bytes> {
@@ -292,7 +302,7 @@ impl World {
                 let find = Find::from_params(&call.params).unwrap();
                 let content = &contents()[peer.content];
                 if let FindWanted::Query(_) = find.wanted {
-                    let found = batches::found(&self.small);
+                    let found = batches::found(&self.small_of(peer));
                     return Ok(whole(kind, response::value(&found.to_value())));
                 }
                 let fits = match find.wanted {
@@ -347,7 +357,7 @@ impl World {
             }
             Purpose::Bundle(_) if peer.is_busy || peer.is_busy_for_bundles => Err(busy),
             Purpose::Bundle(digests) if !peer.is_book => {
-                Ok(whole(kind, batches::bundle(&self.small, &digests)))
+                Ok(whole(kind, batches::bundle(&self.small_of(peer), &digests)))
             }
             Purpose::Call(_) if peer.is_book => {
                 let body = stream::iter(query_answer(BOOK.as_bytes())).then(move |chunk| {

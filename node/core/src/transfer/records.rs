@@ -32,6 +32,9 @@ const IDLE_MAX: usize = 256;
 /// Most holders that a record names.
 const HOLDERS_MAX: usize = 16;
 
+/// Most liars that a record names.
+const LIARS_MAX: usize = 64;
+
 /// The received part of content, and its target.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Record {
@@ -53,6 +56,8 @@ pub(super) struct Record {
     pub(super) bytes: u64,
     /// Peers that delivered some of it.
     pub(super) holders: Vec<PeerUrl>,
+    /// Peers that sent wrong bytes of it. They are not asked again, after a restart neither.
+    pub(super) liars: Vec<PeerUrl>,
 }
 
 /// The records of a node, saved in its state directory.
@@ -90,6 +95,8 @@ struct Written {
     bytes: u64,
     #[serde(default)]
     holders: Vec<String>,
+    #[serde(default)]
+    liars: Vec<String>,
 }
 
 fn active() -> bool {
@@ -222,6 +229,19 @@ impl Records {
         self.pause(temporary, Some(bytes), &[], false, now);
     }
 
+    /// Notes that `peer` sent wrong bytes of the content in `temporary`. Blocks.
+    pub(super) fn lied(&self, temporary: &str, peer: &PeerUrl) {
+        let mut list = lock(&self.list);
+        let record = list.iter_mut().find(|record| record.temporary == temporary);
+        let Some(record) = record else { return };
+        if record.liars.len() >= LIARS_MAX || record.liars.contains(peer) {
+            return;
+        }
+        record.liars.push(peer.clone());
+        drop(list);
+        self.save();
+    }
+
     /// Notes that `temporary` is at another path now. Blocks.
     pub(super) fn moved(&self, temporary: &str, path: &str) {
         let mut list = lock(&self.list);
@@ -323,7 +343,6 @@ impl Record {
         let time = written
             .time
             .and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
-        let holders = written.holders.iter().take(HOLDERS_MAX);
         Some(Record {
             id: written.id,
             name: ShareName::parse(&written.name).ok()?,
@@ -348,7 +367,8 @@ impl Record {
             is_active: written.active,
             is_uncommitted: written.uncommitted,
             bytes: written.bytes,
-            holders: holders.filter_map(|url| PeerUrl::parse(url).ok()).collect(),
+            holders: read_urls(&written.holders, HOLDERS_MAX),
+            liars: read_urls(&written.liars, LIARS_MAX),
         })
     }
 
@@ -367,13 +387,19 @@ impl Record {
             modified: self.about.modified,
             executable: self.about.executable,
             bytes: self.bytes,
-            holders: self
-                .holders
-                .iter()
-                .map(|url| url.as_str().to_owned())
-                .collect(),
+            holders: written_urls(&self.holders),
+            liars: written_urls(&self.liars),
         }
     }
+}
+
+fn read_urls(written: &[String], most: usize) -> Vec<PeerUrl> {
+    let urls = written.iter().take(most);
+    urls.filter_map(|url| PeerUrl::parse(url).ok()).collect()
+}
+
+fn written_urls(urls: &[PeerUrl]) -> Vec<String> {
+    urls.iter().map(|url| url.as_str().to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -401,6 +427,7 @@ mod tests {
             is_uncommitted: false,
             bytes: 5,
             holders: vec![PeerUrl::parse("http://127.0.0.1:4242/").unwrap()],
+            liars: vec![PeerUrl::parse("http://127.0.0.1:4243/").unwrap()],
         }
     }
 

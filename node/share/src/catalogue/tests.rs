@@ -41,7 +41,7 @@ fn apply(view: &View, model: &mut Model, changes: Vec<(String, Option<u64>)>) ->
         .into_iter()
         .map(|(name, size)| (name, size.map(meta)))
         .collect();
-    let (after, was) = view.after(&changes);
+    let (after, was) = view.after(&changes, true);
     let mut expected = Vec::new();
     for (name, now) in changes {
         let before = match now {
@@ -116,7 +116,7 @@ fn large(count: u64) -> View {
     let changes: Vec<Change> = (0..count)
         .map(|n| (format!("dir{:04}/File-{n:07}.txt", n / 100), Some(meta(n))))
         .collect();
-    View::default().after(&changes).0
+    View::default().after(&changes, false).0
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn one_change_makes_few_chunks_anew() {
     let mut now = view;
     for n in 0..2_000 {
         let name = format!("dir0250/new-{n:04}");
-        let (after, _) = now.after(&[(name, Some(meta(n)))]);
+        let (after, _) = now.after(&[(name, Some(meta(n)))], false);
         assert!(same(&now, &after) <= 2, "{n}");
         now = after;
     }
@@ -142,7 +142,7 @@ fn one_change_makes_few_chunks_anew() {
         .into_iter()
         .map(|name| (name, None))
         .collect();
-    assert_eq!(now.after(&all).0.chunks().len(), 0);
+    assert_eq!(now.after(&all, false).0.chunks().len(), 0);
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn words_are_found_in_any_chunk() {
         changes.push((name.to_owned(), Some(meta(1))));
     }
     changes.sort_by(|a, b| a.0.cmp(&b.0));
-    let view = View::default().after(&changes).0;
+    let view = View::default().after(&changes, false).0;
     assert!(view.chunks().len() > 3);
     let with = |words: &[&str]| {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();

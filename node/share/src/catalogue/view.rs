@@ -195,12 +195,13 @@ impl View {
     }
 
     /// Returns the view after `changes`, which are in order of their names, and what
-    /// they were.
-    pub(crate) fn after(&self, changes: &[Change]) -> (View, Vec<(String, Was)>) {
+    /// they were; nothing of that unless it `tells`.
+    pub(crate) fn after(&self, changes: &[Change], tells: bool) -> (View, Vec<(String, Was)>) {
         let mut making = Making {
             chunks: Vec::with_capacity(self.chunks.len() + 1),
             builder: ChunkBuilder::default(),
             most: CHUNK_NEW,
+            tells,
             was: Vec::new(),
         };
         let mut left = changes;
@@ -273,6 +274,8 @@ struct Making {
     builder: ChunkBuilder,
     /// Most files of the chunk that is being made.
     most: usize,
+    /// True if somebody wants to know what the changes were.
+    tells: bool,
     was: Vec<(String, Was)>,
 }
 
@@ -321,7 +324,7 @@ impl Making {
     fn add(&mut self, changes: &[Change]) {
         for (name, meta) in changes {
             if let Some(meta) = *meta {
-                self.was.push((name.clone(), Was::Added(meta)));
+                self.tell(name, Was::Added(meta));
                 self.push(&of_name(name, meta));
             }
         }
@@ -329,15 +332,20 @@ impl Making {
 
     fn replace(&mut self, old: &File<'_>, name: &str, meta: Option<Meta>) {
         match meta {
-            None => self.was.push((name.to_owned(), Was::Removed(old.meta))),
+            None => self.tell(name, Was::Removed(old.meta)),
             Some(meta) => {
                 if meta.stamp != old.meta.stamp {
                     let (before, now) = (old.meta, meta);
-                    self.was
-                        .push((name.to_owned(), Was::Changed { before, now }));
+                    self.tell(name, Was::Changed { before, now });
                 }
                 self.push(&File { meta, ..*old });
             }
+        }
+    }
+
+    fn tell(&mut self, name: &str, was: Was) {
+        if self.tells {
+            self.was.push((name.to_owned(), was));
         }
     }
 

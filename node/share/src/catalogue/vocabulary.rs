@@ -67,6 +67,11 @@ impl Vocabulary {
         }
     }
 
+    /// Returns whether it was made, and has to be told of changes.
+    pub(super) fn is_made(&self) -> bool {
+        matches!(self, Vocabulary::Made(_))
+    }
+
     /// Takes changes, behind which there are `count` names.
     pub(super) fn changed(&mut self, changes: &[(String, Was)], count: usize) {
         let Vocabulary::Made(words) = self else {
@@ -306,7 +311,7 @@ mod tests {
         changes.sort_by(|a, b| a.0.cmp(&b.0));
         changes.dedup_by(|a, b| a.0 == b.0);
         let mut vocabulary = Vocabulary::default();
-        vocabulary.make(&View::default().after(&changes).0);
+        vocabulary.make(&View::default().after(&changes, false).0);
         vocabulary
     }
 

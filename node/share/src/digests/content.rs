@@ -1,66 +1,30 @@
 //! Shared content, found by its digest.
 
-use std::{io, ops::Range, os::unix::fs::FileExt, sync::Arc};
+use std::{fs::File, io, ops::Range, sync::Arc};
 
 use node_wire::{Digest, name::ShareName, pieces::PieceTree};
 
 use super::{Digests, Known};
-use crate::{SharedFile, checked::PartReader};
+use crate::{
+    SharedFile,
+    checked::{BlobPlace, CheckedBlob},
+};
 
 /// Content of the share that is open for reading, by its digest.
-///
-/// Each piece is checked against the digest when it is read. So bytes that changed
-/// without a sign are given to nobody.
+pub type SharedBlob = CheckedBlob<InShare>;
+
+/// A file of the share that is open for its content. If that is not what its digest says, it is read again in the
+/// background.
 #[derive(Debug)]
-pub struct SharedBlob {
+pub struct InShare {
     digests: Arc<Digests>,
     name: ShareName,
     file: SharedFile,
-    tree: PieceTree,
 }
 
-impl SharedBlob {
-    /// Returns the size of the content, in bytes.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.tree.size()
-    }
-
-    /// Returns the tree of its pieces.
-    #[must_use]
-    pub fn tree(&self) -> &PieceTree {
-        &self.tree
-    }
-
-    /// Reads piece `index` into `piece`, in place of what was there. Blocks.
-    ///
-    /// # Errors
-    /// Errors if the piece cannot be read, if the file changed, or if the piece is
-    /// not what the digest says. The file is then read again in the background, and
-    /// `piece` is empty.
-    pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        read_piece(&self.file.file, &self.tree, index, piece)
-            .and_then(|()| self.unchanged())
-            .inspect_err(|error| {
-                piece.clear();
-                self.is_wrong(error);
-            })
-    }
-
-    /// Reads a part of one piece into `bytes`, see [`PartReader::read`]. Blocks.
-    ///
-    /// # Errors
-    /// As [`SharedBlob::read_piece`].
-    pub fn read_part(
-        &self,
-        part: Range<u64>,
-        reader: &mut PartReader,
-        bytes: &mut Vec<u8>,
-    ) -> io::Result<()> {
-        reader
-            .read(&self.file.file, &self.tree, part, bytes)
-            .and_then(|()| self.unchanged())
-            .inspect_err(|error| self.is_wrong(error))
+impl BlobPlace for InShare {
+    fn file(&self) -> &File {
+        &self.file.file
     }
 
     fn unchanged(&self) -> io::Result<()> {
@@ -70,35 +34,11 @@ impl SharedBlob {
         Err(io::Error::other("the file changed while it was sent"))
     }
 
-    /// Has a file read again that is not what its digest says.
-    fn is_wrong(&self, error: &io::Error) {
+    fn failed(&self, _: &PieceTree, error: &io::Error) {
         if error.kind() == io::ErrorKind::InvalidData {
             self.digests.catalogue.read_again(&self.name);
         }
     }
-}
-
-/// Reads piece `index` of the content of `file` into `piece`, in place of what was there. Blocks.
-///
-/// # Errors
-/// Errors if it cannot be read, and with [`io::ErrorKind::InvalidData`] if it is not what `tree` says.
-pub fn read_piece(
-    file: &impl FileExt,
-    tree: &PieceTree,
-    index: u64,
-    piece: &mut Vec<u8>,
-) -> io::Result<()> {
-    let range = tree.range(index);
-    let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-    piece.resize(length, 0);
-    file.read_exact_at(piece, range.start)?;
-    let mut check = tree.check(index);
-    check.push(piece);
-    if check.is_right() {
-        return Ok(());
-    }
-    let wrong = "the content is not what its digest says";
-    Err(io::Error::new(io::ErrorKind::InvalidData, wrong))
 }
 
 impl Digests {
@@ -145,12 +85,13 @@ impl Digests {
     pub fn open_known(self: &Arc<Self>, name: &ShareName, known: &Known) -> Option<SharedBlob> {
         let tree = self.store.tree(&known.digest)?;
         let file = self.share.read(name).ok()?;
-        (file.stamp == known.stamp).then(|| SharedBlob {
+        let is_unchanged = file.stamp == known.stamp;
+        let place = InShare {
             digests: Arc::clone(self),
             name: name.clone(),
             file,
-            tree,
-        })
+        };
+        is_unchanged.then(|| CheckedBlob::new(place, tree))
     }
 
     /// Returns a name and the size of a file with this digest.

@@ -6,7 +6,8 @@ use std::time::Instant;
 use node_base::clock::now;
 
 use super::{ROOT_EVERY, Running, SWEEP_UNWATCHED, WatchError};
-use crate::{stamp::FileId, watcher::Mount};
+use crate::watcher::Mount;
+use node_base::state::own::FileId;
 
 /// The state of places that the watcher does not cover.
 #[derive(Debug)]

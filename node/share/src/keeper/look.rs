@@ -11,23 +11,27 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     io,
+    ops::Bound,
     sync::{Arc, MutexGuard},
     time::{Duration, SystemTime},
 };
 
-use cap_fs_ext::DirExt;
-use cap_std::fs::Dir;
-use node_base::clock::now;
+use node_base::{clock::now, state::own::FileId};
 use node_wire::name::ShareName;
 
-use super::{Looked, sweep::Depth};
+use super::{
+    Looked,
+    ahead::{AHEAD_MAX, Ahead},
+    lister::{Found, KnownAs, Lister},
+    sweep::Depth,
+};
 use crate::{
     Catalogue,
     catalogue::{Change, Meta, ScanTurn, View, Work},
     folders::{FolderStamp, children, following, in_and_below, remove_below},
     ignoring::{Chain, IGNORE_FILE, Verdict},
-    listing::{Listed, list},
-    stamp::{FileId, OnDisk},
+    listing::Listed,
+    stamp::OnDisk,
     watcher::{Signs, WatchError, Watcher, Watching},
 };
 
@@ -46,9 +50,7 @@ pub(super) struct Look<'c> {
     catalogue: &'c Catalogue,
     _turn: ScanTurn<'c>,
     watcher: Option<&'c mut (dyn Watcher + 'static)>,
-    root: Option<Arc<Dir>>,
-    /// Open directories, each in the one before, by their names.
-    open: Vec<(String, Dir)>,
+    lister: Lister,
     changes: Vec<Change>,
     /// The signs of the hints, for the files that are looked at.
     signs: BTreeMap<String, Signs>,
@@ -66,10 +68,9 @@ impl<'c> Look<'c> {
     ) -> Look<'c> {
         Look {
             _turn: catalogue.scan_turns.take(),
-            root: catalogue.share().directory().ok(),
+            lister: Lister::new(catalogue.share()),
             catalogue,
             watcher,
-            open: Vec::new(),
             changes: Vec::new(),
             signs: BTreeMap::new(),
             linked: BTreeSet::new(),
@@ -234,7 +235,7 @@ impl<'c> Look<'c> {
             return Entry::Unclear;
         }
         if hinted.chain.as_ref().is_none_or(|(of, _)| of != folder) {
-            let chain = self.chain(folder);
+            let chain = self.lister.chain(folder);
             hinted.chain = Some((folder.to_owned(), chain));
         }
         let chain = hinted.chain.as_ref().map(|(_, chain)| chain);
@@ -243,9 +244,13 @@ impl<'c> Look<'c> {
         };
         let share = Arc::clone(self.catalogue.share());
         let found = self
+            .lister
             .open(folder)
             .and_then(|folder| folder.symlink_metadata(&*share.names.find(folder, last)));
+        let own = share.ignoring.own();
         match found {
+            // It is told where it is listed.
+            Ok(found) if own.contains(&OnDisk::from(&found).id()) => Entry::Unclear,
             Ok(found) if found.is_dir() || found.is_file() => match verdict(found.is_dir()) {
                 Verdict::Shared if found.is_dir() => Entry::Directory,
                 Verdict::Shared => Entry::File(OnDisk::from(&found)),
@@ -276,13 +281,51 @@ impl<'c> Look<'c> {
     /// Looks at one directory. Those that are new in it follow it in the
     /// folders, without a stamp.
     pub(super) fn folder(&mut self, name: &str, depth: Depth) {
+        let known = self.prepare(name, depth);
+        let found = self.lister.find(name, known);
+        self.found(name, depth, found);
+    }
+
+    /// Returns a lister for another thread.
+    pub(super) fn another_lister(&self) -> Lister {
+        Lister::new(self.catalogue.share())
+    }
+
+    /// Looks at one directory as [`Look::folder`] does, and has those that follow listed meanwhile.
+    pub(super) fn folder_ahead(&mut self, name: &str, depth: Depth, ahead: &Ahead) {
+        let behind = {
+            let work = self.work();
+            let behind = (Bound::Excluded(name), Bound::Unbounded);
+            let behind = work.folders.range::<str, _>(behind).take(AHEAD_MAX);
+            let new = behind.filter(|(behind, _)| !ahead.has(behind));
+            new.map(|(behind, _)| behind.clone()).collect::<Vec<_>>()
+        };
+        for next in behind {
+            let known = self.prepare(&next, depth);
+            ahead.want(&next, known);
+        }
+        match ahead.take(name, &mut self.lister) {
+            Some(found) => self.found(name, depth, found),
+            None => self.folder(name, depth),
+        }
+    }
+
+    /// Has a directory watched before it is listed. Returns by what it is known to be unchanged, if that suffices.
+    fn prepare(&mut self, name: &str, depth: Depth) -> KnownAs {
         self.watch(name);
-        let before = SystemTime::now();
-        let rules = self.rules(name);
-        let stamp = self
-            .open(name)
-            .and_then(|folder| folder.dir_metadata())
-            .map(|metadata| FolderStamp::of(&metadata));
+        let work = self.work();
+        let known = work.folders.get(name).filter(|_| depth == Depth::Changed)?;
+        known.stamp.map(|stamp| (stamp, known.rules))
+    }
+
+    /// Notes what was found at the directory `name`.
+    fn found(&mut self, name: &str, depth: Depth, found: Found) {
+        let Found {
+            before,
+            rules,
+            stamp,
+            listed,
+        } = found;
         let stamp = match stamp {
             Ok(stamp) => stamp,
             Err(error) => return self.failed(name, error),
@@ -290,12 +333,8 @@ impl<'c> Look<'c> {
         if !self.has_changed(name, stamp, rules) && depth == Depth::Changed {
             return;
         }
-        let chain = self.chain(name);
-        let listed = self
-            .open(name)
-            .and_then(|folder| list(folder, name, &chain));
         // A file that is on its way comes or goes, maybe while we are not there.
-        let is_at_rest = match listed {
+        let is_at_rest = match listed.unwrap_or_else(|| self.lister.list(name)) {
             Ok(listed) => {
                 let is_at_rest = self.remove_leftovers(name, &listed.temporaries);
                 self.listed(name, listed);
@@ -385,6 +424,7 @@ impl<'c> Look<'c> {
         let view = self.catalogue.view();
         let mut before = view.directly_in(name).into_iter().peekable();
         let (mut gone, mut linked) = (Vec::new(), Vec::new());
+        let looked_at = now();
         for (last, file) in listed.files {
             while let Some((left, _)) = before.next_if(|(left, _)| *left < last) {
                 gone.push(left);
@@ -393,8 +433,11 @@ impl<'c> Look<'c> {
             let known = known.map(|(_, known)| known);
             let meta = self.catalogue.share().meta(&file);
             let whole = format!("{name}{last}");
-            let meta = self.work().young.settle(&whole, known, meta, now());
-            self.link(&whole, Some(&file));
+            let meta = {
+                let mut work = self.work();
+                work.links.note(&whole, Some(&file));
+                work.young.settle(&whole, known, meta, looked_at)
+            };
             if known != Some(meta) {
                 if file.links > 1 {
                     linked.push((whole.clone(), file));
@@ -455,7 +498,7 @@ impl<'c> Look<'c> {
     /// no changes that others make.
     pub(super) fn silent(&mut self, name: &str, watching: &dyn Watching) -> Option<String> {
         let is_shared = name.is_empty() || self.is_known(name);
-        watching.silent(self.open(name).ok().filter(|_| is_shared)?)
+        watching.silent(self.lister.open(name).ok().filter(|_| is_shared)?)
     }
 
     fn forget_if_there(&mut self, name: &str) {
@@ -528,7 +571,7 @@ impl<'c> Look<'c> {
             return;
         }
         let share = self.catalogue.share();
-        let on_disk = match self.root.as_deref() {
+        let on_disk = match self.lister.root() {
             Some(root) => share.names.path(root, name),
             None => Cow::Borrowed(name),
         };
@@ -540,46 +583,6 @@ impl<'c> Look<'c> {
             }
             Err(WatchError::Gone) => {}
             Err(error) => self.looked.unwatched = Some(error),
-        }
-    }
-
-    fn chain(&self, folder: &str) -> Chain {
-        let ignoring = &self.catalogue.share().ignoring;
-        let root = self.root.as_ref();
-        root.map_or_else(Chain::default, |root| ignoring.chain(root, folder))
-    }
-
-    /// Returns the fingerprint of the ignore file of the directory `name`; 0 if there is none.
-    fn rules(&self, name: &str) -> u64 {
-        let root = self.root.as_ref();
-        let ignoring = &self.catalogue.share().ignoring;
-        root.map_or(0, |root| ignoring.fingerprint(root, name))
-    }
-
-    /// Opens the directory `name`: empty, or with a `/` at its end.
-    fn open(&mut self, name: &str) -> io::Result<&Dir> {
-        while self
-            .open
-            .pop_if(|(open, _)| !name.starts_with(open.as_str()))
-            .is_some()
-        {}
-        loop {
-            let reached = self.open.last().map_or(0, |(open, _)| open.len());
-            let Some(end) = name[reached..].find('/') else {
-                break;
-            };
-            let here = match self.open.last() {
-                Some((_, open)) => open,
-                None => self.root.as_deref().ok_or(io::ErrorKind::NotFound)?,
-            };
-            let part = &name[reached..reached + end];
-            let names = &self.catalogue.share().names;
-            let below = here.open_dir_nofollow(&*names.find(here, part))?;
-            self.open.push((name[..=reached + end].to_owned(), below));
-        }
-        match self.open.last() {
-            Some((_, open)) => Ok(open),
-            None => Ok(self.root.as_deref().ok_or(io::ErrorKind::NotFound)?),
         }
     }
 }

@@ -1,10 +1,16 @@
 //! Looking at one directory after the other, a little at a time.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use node_base::clock::now;
 
-use super::look::Look;
+use super::{
+    ahead::{Ahead, EndOfHelp},
+    look::Look,
+};
 
 /// The depth of a sweep.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -68,20 +74,39 @@ impl Sweep {
         self.next.is_none()
     }
 
-    /// Goes on for about `most`.
+    /// Goes on for about `most`. If it is urgent, a second thread lists directories ahead.
     pub(super) fn step(&mut self, look: &mut Look<'_>, most: Duration) {
         let begun = now();
-        while let Some(name) = self.next.take() {
-            if self.has(&name) {
-                look.folder(&name, self.depth);
-            }
-            self.next = look.following(&name);
-            if (now() - begun) >= most {
-                break;
-            }
+        if self.is_urgent && self.is_whole() {
+            let ahead = Ahead::default();
+            let lister = look.another_lister();
+            thread::scope(|scope| {
+                let _end = EndOfHelp(&ahead);
+                let helper = thread::Builder::new().name("scan ahead".to_owned());
+                if let Err(error) = helper.spawn_scoped(scope, || ahead.help(lister)) {
+                    tracing::debug!(%error, "directories are listed without help");
+                }
+                self.folders(look, begun + most, Some(&ahead));
+            });
+        } else {
+            self.folders(look, begun + most, None);
         }
         let took = now() - begun;
         self.took += took;
         self.rest = if self.is_urgent { Duration::ZERO } else { took };
+    }
+
+    fn folders(&mut self, look: &mut Look<'_>, until: Instant, ahead: Option<&Ahead>) {
+        while let Some(name) = self.next.take() {
+            match ahead {
+                Some(ahead) => look.folder_ahead(&name, self.depth, ahead),
+                None if self.has(&name) => look.folder(&name, self.depth),
+                None => {}
+            }
+            self.next = look.following(&name);
+            if now() >= until {
+                break;
+            }
+        }
     }
 }

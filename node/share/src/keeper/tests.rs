@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-use plugin_api::Flow;
+use plugin_api::{Flow, Gap, GapReason};
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
@@ -637,7 +637,11 @@ fn a_warm_start_finds_what_changed_meanwhile() {
     let keeper = home.keeper();
     keeper.load();
     assert_eq!(keeper.catalogue.count(), 4);
+    // Until the first look, answers say that they may lack something.
+    let gaps = || plugin_api::Files::gaps(&*keeper.catalogue);
+    assert_eq!(gaps(), [Gap::of_many(GapReason::Unread)]);
     let _running = started(&keeper);
+    assert!(gaps().is_empty());
     assert_eq!(known(&keeper), there(&keeper));
     assert_eq!(names(&keeper), ["a/x", "b/same", "c/f", "new/y"]);
 }

@@ -7,13 +7,16 @@ use std::{
 
 use node_api::{
     error::{ApiError, ErrorCode},
-    search::{Excerpt, GapReason, Hit, SearchAnswer, SearchEnd, SearchGap, TraceStep},
+    search::{GapReason, Hit, SearchAnswer, SearchEnd, SearchGap, TraceStep},
 };
-use node_core::{handlers::QueryError, search::Search};
+use node_core::{
+    handlers::{QueryError, described_excerpt},
+    search::Search,
+};
 use node_overlay::{Holder, Overlay, Step};
 use node_transport::CallError;
 use node_wire::{
-    FindExcerpt, FoundEnd, ShareName,
+    FoundEnd, ShareName,
     peer_url::PeerUrl,
     query::{self, CONTENTS_HANDLER},
 };
@@ -108,7 +111,7 @@ pub(super) fn from_peer(holder: Holder, handler: &str) -> Vec<Hit> {
         node_name: node_name.clone(),
         handler: query::found_by(handler, hit.excerpt.is_some()).to_owned(),
         score: hit.score,
-        excerpt: hit.excerpt.map(excerpt),
+        excerpt: hit.excerpt.map(described_excerpt),
     });
     hits.collect()
 }
@@ -125,20 +128,6 @@ pub(super) fn from_chapter(node: &PeerUrl, name: &ShareName, handler: String) ->
         handler,
         score: None,
         excerpt: None,
-    }
-}
-
-fn excerpt(excerpt: FindExcerpt) -> Excerpt {
-    let marks = excerpt.marks.iter();
-    Excerpt {
-        marks: marks
-            .map(|mark| (mark.start as u64, mark.end as u64))
-            .collect(),
-        text: excerpt.text,
-        line: excerpt.line,
-        column: excerpt.column,
-        before: excerpt.before,
-        after: excerpt.after,
     }
 }
 

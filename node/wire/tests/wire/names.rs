@@ -127,6 +127,14 @@ const GOOD: &[&str] = &[
 #[test]
 fn names_that_configure_a_node_are_told_in_any_place_and_case() {
     for (text, is_configuration) in [
+        (".sixhopignore::$DATA", true),
+        ("a/.sixhopignore.", true),
+        (".sixhopignore. .", true),
+        (".s\u{ad}ixhopignore", true),
+        (".sixhopignore\u{200d}/x", true),
+        (".sixhopignore\u{fe0f}:s", true),
+        ("x:.sixhopignore", false),
+        ("a.sixhopignore:b", false),
         (".sixhopignore", true),
         (".SixHopIgnore", true),
         ("a/b/.sixhopignore", true),

@@ -25,11 +25,21 @@ pub(super) fn searcher(context: usize) -> Searcher {
         .build()
 }
 
+/// Returns a searcher for blocks of plain text.
+pub(super) fn block_searcher() -> Searcher {
+    SearcherBuilder::new()
+        .line_number(true)
+        .bom_sniffing(false)
+        .build()
+}
+
 /// Makes hits of lines, and gives them on with the lines around them.
 pub(super) struct Lines<'a> {
     file: &'a FileInfo,
     matcher: &'a RegexMatcher,
     context: usize,
+    /// Lines of the file before the text that is searched.
+    lines_before: u64,
     /// Takes a hit, and says whether another one is welcome.
     give: &'a mut dyn FnMut(Hit) -> bool,
     /// The last lines.
@@ -52,11 +62,18 @@ impl<'a> Lines<'a> {
             file,
             matcher,
             context,
+            lines_before: 0,
             give,
             before: VecDeque::new(),
             open: VecDeque::new(),
             given_up,
         }
+    }
+
+    /// Counts these lines before the first one.
+    pub(super) fn behind(mut self, lines_before: u64) -> Self {
+        self.lines_before = lines_before;
+        self
     }
 
     /// Notes the next line, for the hits around it.
@@ -121,7 +138,7 @@ impl Sink for Lines<'_> {
     type Error = io::Error;
 
     fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> io::Result<bool> {
-        let first = found.line_number().unwrap_or(0);
+        let first = self.lines_before + found.line_number().unwrap_or(0);
         for (number, line) in (first..).zip(found.lines()) {
             let marks = self.marks(line.strip_suffix(b"\n").unwrap_or(line))?;
             let mut excerpt = excerpt::of_line(line, number, &marks);

@@ -25,11 +25,13 @@ use std::{
 };
 
 use grep_regex::RegexMatcher;
+use grep_searcher::Searcher;
 use plugin_api::{FileInfo, FileReader, Files, Flow, Gap, GapReason, HandlerError, Hit, Sink};
 use plugin_host::Permits;
 
 use super::lines::{self, Lines};
 use crate::{
+    blocks::{Block, Parts},
     limits::{HITS_AHEAD, TASK_FILES_MAX, TASKS_AHEAD},
     source::{self, FileBytes},
 };
@@ -49,13 +51,26 @@ pub(super) struct Scan<'a> {
     pub(super) helpers: &'a Permits,
 }
 
+/// A file to look into, and the parts of it.
+pub(super) struct Target {
+    pub(super) file: FileInfo,
+    pub(super) parts: Parts,
+}
+
 /// Takes a file to look into, and says whether another one is welcome.
-type Offer<'a> = dyn FnMut(FileInfo) -> Flow + 'a;
+type Offer<'a> = dyn FnMut(Target) -> Flow + 'a;
 
 /// Files to look into one after the other, and where their hits go.
 struct Task {
-    files: Vec<FileInfo>,
+    targets: Vec<Target>,
     news: SyncSender<ScanResult>,
+}
+
+/// The searchers of a helper.
+struct Searchers {
+    whole: Searcher,
+    /// For blocks, which are in memory.
+    block: Searcher,
 }
 
 enum ScanResult {
@@ -79,12 +94,12 @@ impl Scan<'_> {
             let mut helper = None;
             let mut ahead = VecDeque::new();
             let mut flow = Flow::Continue;
-            let mut hand_out = |files: Vec<FileInfo>| {
+            let mut hand_out = |targets: Vec<Target>| {
                 let (news, taken) = sync_channel(HITS_AHEAD);
                 if ahead.len() >= TASKS_AHEAD {
                     flow = drain(&mut ahead, sink);
                 }
-                if flow == Flow::Stop || tasks.send(Task { files, news }).is_err() {
+                if flow == Flow::Stop || tasks.send(Task { targets, news }).is_err() {
                     return Flow::Stop;
                 }
                 ahead.push_back(taken);
@@ -97,8 +112,8 @@ impl Scan<'_> {
                 Flow::Continue
             };
             let (mut some, mut together) = (Vec::new(), 1);
-            let offered = each(&mut |file| {
-                some.push(file);
+            let offered = each(&mut |target| {
+                some.push(target);
                 if some.len() < together {
                     return Flow::Continue;
                 }
@@ -120,18 +135,36 @@ impl Scan<'_> {
     }
 
     fn work(&self, queue: &Mutex<Receiver<Task>>, stop: &AtomicBool) {
-        let mut searcher = lines::searcher(self.context);
+        let mut searchers = Searchers {
+            whole: lines::searcher(self.context),
+            block: lines::block_searcher(),
+        };
         let mut reader = self.files.reader();
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(Task { files, news }) = next else {
+            let Ok(Task { targets, news }) = next else {
                 return;
             };
-            for file in files {
+            for Target { file, parts } in targets {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let looked = self.look(&mut searcher, reader.as_mut(), &file, &news, stop);
+                let mut look = || {
+                    if let Parts::Blocks(version, blocks) = &parts
+                        && self.blocks(
+                            &mut searchers.block,
+                            reader.as_mut(),
+                            (&file, *version),
+                            blocks,
+                            &news,
+                            stop,
+                        )?
+                    {
+                        return Ok(());
+                    }
+                    self.look(&mut searchers.whole, reader.as_mut(), &file, &news, stop)
+                };
+                let looked = look();
                 if let Err(reason) = looked
                     && !stop.load(Ordering::Relaxed)
                 {
@@ -153,10 +186,46 @@ impl Scan<'_> {
         !is_text
     }
 
+    /// Looks into blocks of one version of a file. Says whether the file is of that version; if not, nothing was given.
+    fn blocks(
+        &self,
+        searcher: &mut Searcher,
+        reader: &mut (dyn FileReader + '_),
+        (file, version): (&FileInfo, u64),
+        blocks: &[Block],
+        news: &SyncSender<ScanResult>,
+        stop: &AtomicBool,
+    ) -> Result<bool, GapReason> {
+        let mut given = false;
+        for block in blocks {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(true);
+            }
+            let most = usize::try_from(block.length).unwrap_or(usize::MAX);
+            let read = reader.read_version(&file.name, version, block.from, most);
+            let bytes = match read {
+                Ok(Some(bytes)) if bytes.len() == most => bytes,
+                Ok(_) if given => return Err(GapReason::Changing),
+                Ok(_) => return Ok(false),
+                Err(_) => return Err(GapReason::Unreadable),
+            };
+            let mut give = |hit| {
+                given = true;
+                !stop.load(Ordering::Relaxed) && news.send(ScanResult::Hit(Box::new(hit))).is_ok()
+            };
+            let never = Cell::new(None);
+            let lines = Lines::new(file, self.matcher, 0, &mut give, &never);
+            let lines = lines.behind(block.lines_before);
+            let searched = searcher.search_slice(self.matcher, &bytes, lines);
+            searched.map_err(|error| reason(&error))?;
+        }
+        Ok(true)
+    }
+
     /// Looks into one file. Errors if it was not looked at to its end.
     fn look(
         &self,
-        searcher: &mut grep_searcher::Searcher,
+        searcher: &mut Searcher,
         reader: &mut (dyn FileReader + '_),
         file: &FileInfo,
         news: &SyncSender<ScanResult>,

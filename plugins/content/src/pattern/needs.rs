@@ -15,13 +15,16 @@ use std::collections::BTreeSet;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
 /// Most texts of one part.
-const TEXTS_MAX: usize = 24;
+const TEXTS_MAX: usize = 32;
 
 /// Longest of them, in bytes.
 const LENGTH_MAX: usize = 128;
 
-/// The greatest number of letters of a class that are tried one by one.
-const CLASS_MAX: u32 = 12;
+/// The greatest number of letters of a class that are tried one by one: those of a word in ASCII.
+const CLASS_MAX: u32 = 32;
+
+/// The same for a class that is repeated, of which only the first and the last letter are known.
+const REPEATED_MAX: usize = 12;
 
 /// Bytes of a begin or an end that matter: with two on either side of a border,
 /// every trigram across it is known.
@@ -249,7 +252,10 @@ fn repetition_part(repetition: &Repetition) -> Part {
             _ => Part::nothing_known(),
         };
     }
-    let once = || part(&repetition.sub);
+    let once = || match part(&repetition.sub) {
+        Part::Exact(texts) if texts.len() > REPEATED_MAX => Part::nothing_known(),
+        part => part,
+    };
     // A few times are spelt out; a part that is repeated says no more.
     let spelt_out = repetition.min.min(4);
     let begin = (1..spelt_out).fold(once(), |before, _| before.then(once()));
@@ -344,6 +350,8 @@ mod tests {
 
     #[test]
     fn what_patterns_need() {
+        let digits: Vec<_> = (0..10).map(|n| format!("ab{n}cd")).collect();
+        let digits = format!("({})", digits.join("|"));
         for (pattern, expected) in [
             ("hello", "hello"),
             ("Hello", "hello"),
@@ -361,12 +369,21 @@ mod tests {
             ("x{3}", "xxx"),
             ("ab[01]{2}cd", "(ab00cd|ab01cd|ab10cd|ab11cd)"),
             (r"ab\wcd", "*"),
+            ("(?i)ab[0-9]cd", &digits),
             ("(foo|bar)baz", "(barbaz|foobaz)"),
             ("abcd|.", "*"),
             (r"impl\s+Display\s+for", "(impl display for)"),
         ] {
             assert_eq!(needs(pattern), expected, "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_letter_in_the_middle_may_be_any_of_a_word() {
+        let needed = needs("ab[a-z_]cd");
+        assert_eq!(needed.matches('|').count(), 26, "{needed}");
+        assert!(needed.contains("|abkcd|") && needed.contains("(ab_cd|"));
+        assert_eq!(needs("ab[a-z_]+cd"), "*");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Asking the index: which files may match a pattern, and which fit words best.
 
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 
 use plugin_words::{Fit, Word};
 use tantivy::{
     DocAddress, TantivyDocument, Term,
-    collector::TopDocs,
+    collector::{DocSetCollector, TopDocs},
     query::{
         BooleanQuery, ConstScoreQuery, EnableScoring, InvertedIndexRangeQuery, Occur, Query,
         TermQuery,
@@ -15,8 +15,9 @@ use tantivy::{
 
 use super::{StoreError, View, unbroken};
 use crate::{
+    blocks::Candidates,
     pattern::Needs,
-    trigrams::{self, EVERYTHING, TERM},
+    trigrams::{self, CUT, EVERYTHING, TERM},
 };
 
 /// Most trigrams of one text that are looked up; the rarest say enough.
@@ -48,17 +49,18 @@ pub(crate) fn score_of(fit: Fit, score: f64) -> f64 {
 }
 
 impl View {
-    /// Calls `visit` with the name of each file whose trigrams allow a match.
+    /// Returns the parts of files whose trigrams allow a match, as long as `goes_on`.
     pub(crate) fn candidates(
         &self,
         needs: &Needs,
-        visit: &mut dyn FnMut(String) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Candidates, StoreError> {
         unbroken("it was asked for trigrams", || {
             let everything = self.trigram(EVERYTHING);
             let query = BooleanQuery::union(vec![self.query(needs)?, everything]);
             let enable = EnableScoring::disabled_from_searcher(&self.searcher);
             let weight = query.weight(enable)?;
+            let mut candidates = Candidates::default();
             for (ordinal, segment) in (0..).zip(self.searcher.segment_readers()) {
                 let mut found = Vec::new();
                 weight.for_each_no_score(segment, &mut |documents| {
@@ -68,13 +70,31 @@ impl View {
                     found.retain(|document| alive.is_alive(*document));
                 }
                 for document in found {
-                    let name = self.name(DocAddress::new(ordinal, document))?;
-                    if visit(name).is_break() {
-                        return Ok(());
+                    let address = DocAddress::new(ordinal, document);
+                    let document: TantivyDocument = self.searcher.doc(address)?;
+                    let (name, version) = self.fields.stored(&document)?;
+                    candidates.add(name, version, self.fields.block(&document));
+                    if !goes_on() {
+                        return Ok(candidates);
                     }
                 }
             }
-            Ok(())
+            Ok(candidates)
+        })
+    }
+
+    /// Returns the names of the files that have more text than is in the index.
+    pub(crate) fn cut(&self) -> Result<Vec<String>, StoreError> {
+        unbroken("it was asked for long files", || {
+            let term = Term::from_field_text(self.fields.trigrams, CUT);
+            if self.searcher.doc_freq(&term)? == 0 {
+                return Ok(Vec::new());
+            }
+            let found = self
+                .searcher
+                .search(&*self.trigram(CUT), &DocSetCollector)?;
+            let names = found.into_iter().map(|address| self.name(address));
+            names.collect()
         })
     }
 

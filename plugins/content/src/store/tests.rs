@@ -2,36 +2,32 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests damage files")]
 
-use std::{fs, ops::ControlFlow, path::Path};
+use std::{fs, path::Path};
 
 use plugin_words::{Fit, Word};
 
 use super::*;
-use crate::{pattern::Pattern, trigrams::Trigrams};
+use crate::{blocks::Blocks, pattern::Pattern};
 
 fn add(store: &mut Store, name: &str, text: &str, replaces: bool) {
-    let mut trigrams = Trigrams::new();
-    trigrams.add(text.as_bytes());
+    let mut blocks = Blocks::new();
+    blocks.begin(text.len() as u64);
+    blocks.add(text.as_bytes());
     let file = FileText {
         name: name.to_owned(),
         version: text.len() as u64,
         text: text.to_owned(),
-        trigrams: trigrams.take(),
+        blocks: blocks.finish(true),
+        is_cut: false,
     };
     store.add(file, replaces).unwrap();
 }
 
 fn found(store: &Store, pattern: &str) -> Vec<String> {
     let pattern = Pattern::parse(pattern).unwrap();
-    let mut names = Vec::new();
     let view = store.view();
-    view.candidates(&pattern.needs, &mut |name| {
-        names.push(name);
-        ControlFlow::Continue(())
-    })
-    .unwrap();
-    names.sort();
-    names
+    let candidates = view.candidates(&pattern.needs, &|| true).unwrap();
+    candidates.iter().map(|(name, _)| name.clone()).collect()
 }
 
 fn wanted(word: &str) -> WantedWord {
@@ -89,6 +85,43 @@ fn what_was_not_committed_is_gone_and_does_no_harm() {
         .visit(&mut |name, version| names.push((name.to_owned(), version)))
         .unwrap();
     assert_eq!(names, [("a".to_owned(), 4)]);
+}
+
+#[test]
+fn a_damaged_index_is_made_anew_and_files_of_others_stay() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(home.path());
+    add(&mut store, "a", "hello", false);
+    store.commit().unwrap();
+    drop(store);
+    let theirs = [
+        "mine.txt",
+        "notes",
+        "cafe",
+        "0123456789abcdef",
+        "x.bak",
+        &"a".repeat(64),
+    ];
+    for name in theirs {
+        fs::write(home.path().join(name), "theirs").unwrap();
+    }
+    let count = || fs::read_dir(home.path()).unwrap().count();
+    let before = count();
+    fs::write(home.path().join("meta.json"), "damaged").unwrap();
+    let (store, wrong) = open(home.path());
+    assert!(wrong.is_some());
+    assert!(found(&store, "hello").is_empty());
+    assert!(count() < before, "the old segment is gone");
+    drop(store);
+    Store::remove_all(home.path()).unwrap();
+    assert_eq!(count(), theirs.len(), "nothing of the index is left");
+    for name in theirs {
+        assert_eq!(
+            fs::read(home.path().join(name)).unwrap(),
+            b"theirs",
+            "{name}"
+        );
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::HandlerError;
+use plugin_api::{Gap, GapReason, HandlerError};
 use plugin_content::limits::{LINE_MAX, SHOWN_MAX, TEXT_MAX};
 
 use crate::world::{Found, Indexed, World, at, excerpt, line};
@@ -136,7 +136,7 @@ fn a_line_that_is_too_long_makes_the_answer_partial() {
 }
 
 #[test]
-fn a_long_file_has_words_of_its_start_and_all_its_lines() {
+fn words_of_a_long_file_are_found_wherever_they_stand() {
     let home = tempfile::tempdir().unwrap();
     let mut bytes = b"first\n".to_vec();
     while bytes.len() < TEXT_MAX {
@@ -146,8 +146,16 @@ fn a_long_file_has_words_of_its_start_and_all_its_lines() {
     let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
     let indexed = Indexed::open(home.path(), &World::of(&[("long", &bytes)])).caught_up();
     assert_eq!(indexed.words("first"), at(&[("long", 1)]));
-    assert_eq!(indexed.words("last"), at(&[]));
+    assert_eq!(indexed.words("last"), at(&[("long", lines)]));
     assert_eq!(indexed.grep("^last"), at(&[("long", lines)]));
+    let ask = |query| indexed.ask("text", query, Found::default()).unwrap();
+    let nothing = ask("nowhere");
+    assert!(nothing.hits.is_empty() && !nothing.partial);
+    // Where more is asked for, it is said that not all of it was looked at.
+    let several = ask("first last");
+    let gap = Gap::of("long", GapReason::Unread);
+    assert_eq!((several.hits.len(), several.gaps), (0, vec![gap]));
+    assert!(!ask("first same").partial);
 }
 
 #[test]

@@ -72,8 +72,19 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// Returns a text so long that the index has several blocks of it.
+fn long(pieces: &[Vec<u8>]) -> Vec<u8> {
+    let filler = format!("\n{}", "some other line\n".repeat(1_100));
+    let groups = pieces.chunks(9).map(<[Vec<u8>]>::concat);
+    groups.collect::<Vec<_>>().join(filler.as_bytes())
+}
+
 fn file() -> impl Strategy<Value = Vec<u8>> {
-    let text = proptest::collection::vec(piece(), 0..40).prop_map(|pieces| pieces.concat());
+    let pieces = proptest::collection::vec(piece(), 0..40);
+    let text = (pieces, 0..4_u8).prop_map(|(pieces, length)| match length {
+        0 => long(&pieces),
+        _ => pieces.concat(),
+    });
     (text, 0..10_u8).prop_map(|(text, encoding)| match encoding {
         0 => {
             let text = String::from_utf8_lossy(&text).into_owned();
@@ -144,6 +155,55 @@ proptest! {
             prop_assert_eq!(found, expected, "{}", pattern);
         }
     }
+}
+
+/// Returns a text of more than half a megabyte with this in a line of its own in the middle.
+fn with_line_in_the_middle(line: &str) -> Vec<u8> {
+    let lines = |from: usize| (from..from + 12_000).map(|n| format!("{n:05} lines as ever\n"));
+    let text: String = lines(0)
+        .chain([format!("{line}\n")])
+        .chain(lines(20_000))
+        .collect();
+    text.into_bytes()
+}
+
+#[test]
+fn a_line_of_a_long_file_is_found_without_reading_the_rest() {
+    let files = [("long".to_owned(), with_line_in_the_middle("a needle here"))];
+    let home = tempfile::tempdir().unwrap();
+    let indexed = Indexed::open(home.path(), &world(&files)).caught_up();
+    for (pattern, most) in [
+        ("needle", 20_000),
+        (r"^a ne{2}dle\s+here$", 20_000),
+        ("nobody has this", 0),
+        // At the ends of the text it has to be read whole.
+        (r"^05000 lines as ever\r?$|\Aneedle", 1_000_000),
+    ] {
+        let before = indexed.world.bytes_read();
+        let found = found(&indexed, pattern);
+        assert_eq!(found, expected(&files, pattern), "{pattern}");
+        let read = indexed.world.bytes_read() - before;
+        assert!(read <= most, "{pattern}: {read} bytes");
+    }
+    let wanted = Found {
+        context: 1,
+        ..Found::default()
+    };
+    let around = indexed.ask("grep", "needle", wanted).unwrap();
+    assert_eq!(excerpt(&around.hits[0]).before, ["11999 lines as ever"]);
+    assert_eq!(excerpt(&around.hits[0]).after, ["20000 lines as ever"]);
+}
+
+#[test]
+fn a_long_file_that_changed_without_a_report_is_read_whole() {
+    let before = with_line_in_the_middle("a needle here");
+    let after = [b"one more line\n".to_vec(), before.clone()].concat();
+    let home = tempfile::tempdir().unwrap();
+    let files = [("long".to_owned(), before)];
+    let indexed = Indexed::open(home.path(), &world(&files)).caught_up();
+    indexed.world.put("long", &after);
+    let files = [("long".to_owned(), after)];
+    assert_eq!(found(&indexed, "needle"), expected(&files, "needle"));
 }
 
 #[test]

@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use plugin_api::Handler;
 use plugin_host::Plugin;
 use plugin_process::{HANDSHAKE_TIME, LINE_MAX, Program};
 
-use crate::world::{Lair, eventually, greeting, hit, is_there, program, put};
+use crate::world::{Found, Lair, eventually, greeting, hit, is_there, program, put, share};
 
 /// Time for an answer of those that hang.
 const SHORT: Duration = Duration::from_millis(300);
@@ -226,4 +227,25 @@ fn those_that_do_not_introduce_themselves() {
             });
         }
     });
+}
+
+#[test]
+fn answers_that_hang_for_strangers_switch_nothing_off_for_the_owner() {
+    let lair = rogue("sleep 60");
+    for n in 0..5 {
+        let mut found = Found {
+            is_of_stranger: true,
+            ..Found::within(SHORT)
+        };
+        let files = share(&[]);
+        drop(lair.program.answer("bad", &files, &mut found));
+        // What the stranger's answer leaves behind is found out by the owner's query; the one after is answered.
+        drop(lair.ask_within("good", SOON));
+        assert_eq!(lair.ask_within("good", SOON), Ok(Vec::new()), "after {n}");
+    }
+    assert!(!lair.program.strikes().is_disabled());
+    assert!(
+        lair.program.strikes().last().is_some(),
+        "it is kept for the owner"
+    );
 }

@@ -19,6 +19,7 @@ pub(crate) struct Found {
     pub(crate) deadline: Instant,
     pub(crate) context: usize,
     pub(crate) is_partial: bool,
+    pub(crate) is_of_stranger: bool,
 }
 
 impl Files for Memory {
@@ -73,6 +74,10 @@ impl Sink for Found {
         Some(self.deadline)
     }
 
+    fn is_of_stranger(&self) -> bool {
+        self.is_of_stranger
+    }
+
     fn context_lines(&self) -> usize {
         self.context
     }
@@ -87,6 +92,7 @@ impl Found {
             deadline: Instant::now() + Duration::from_secs(20),
             context: 0,
             is_partial: false,
+            is_of_stranger: false,
         }
     }
 

@@ -21,6 +21,7 @@ impl ToMap for QueryAsked {
             ("text", self.text.as_str().into()),
             ("from", address(self.from)),
             ("id", self.id.as_str().into()),
+            ("groups", groups(&self.groups)),
             ("peer", self.peer.as_str().into()),
         ])
     }
@@ -38,6 +39,7 @@ impl ToMap for FetchAsked {
             ("digest", self.digest.as_str().into()),
             ("from", address(self.from)),
             ("id", self.id.as_str().into()),
+            ("groups", groups(&self.groups)),
             ("peer", self.peer.as_str().into()),
             ("what", what.into()),
         ])
@@ -65,6 +67,11 @@ fn map<const N: usize>(fields: [(&str, Dynamic); N]) -> Map {
         .into_iter()
         .map(|(name, value)| (name.into(), value))
         .collect()
+}
+
+fn groups(names: &[String]) -> Dynamic {
+    let names = names.iter().map(|name| name.as_str().into());
+    Dynamic::from_array(names.collect())
 }
 
 fn address(from: IpAddr) -> Dynamic {

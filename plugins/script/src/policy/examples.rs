@@ -111,6 +111,7 @@ fn stranger(rule: Rule) -> Map {
             text: String::new(),
             from: STRANGER,
             id: String::new(),
+            groups: Vec::new(),
             peer: String::new(),
         }
         .to_map(),
@@ -120,6 +121,7 @@ fn stranger(rule: Rule) -> Map {
             digest: String::new(),
             from: STRANGER,
             id: String::new(),
+            groups: Vec::new(),
             peer: String::new(),
             what: What::Content,
         }

@@ -20,6 +20,7 @@ fn query(text: &str, address: &str) -> QueryAsked {
         text: text.to_owned(),
         from: from(address),
         id: String::new(),
+        groups: Vec::new(),
         peer: "http://peer.example/".to_owned(),
     }
 }
@@ -31,6 +32,7 @@ fn fetch(name: &str, address: &str) -> FetchAsked {
         digest: String::new(),
         from: from(address),
         id: "ab".repeat(32),
+        groups: Vec::new(),
         peer: String::new(),
         what: What::Content,
     }
@@ -310,4 +312,21 @@ fn a_file_writable_by_others_or_a_link_closes() {
     put(home.path(), OPEN);
     file.refresh();
     assert!(matches!(file.rules(), Rules::Policy(_)));
+}
+
+#[test]
+fn a_policy_knows_groups_and_nothing_that_it_does_not_name() {
+    let policy = ScriptPolicy::compile(
+        "fn allow_fetch(f) { \"friends\" in f.groups && f[\"fr\" + \"om\"] == \"\" }",
+    )
+    .unwrap();
+    let expected = Reads {
+        groups: true,
+        ..Reads::default()
+    };
+    assert_eq!(policy.reads(), expected);
+    let mut asked = fetch("a", "192.0.2.1");
+    assert_eq!(policy.allows_fetch(&asked), Ok(false));
+    asked.groups = vec!["family".to_owned(), "friends".to_owned()];
+    assert_eq!(policy.allows_fetch(&asked), Ok(true));
 }

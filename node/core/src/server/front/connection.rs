@@ -28,15 +28,15 @@ use tower::ServiceExt;
 use super::{
     Handshakes, Local, Remote,
     admission::{Admission, ConnectionLimits, ConnectionTable, Progress},
-    framing::HEADERS_MAX,
+    framing::{HEAD_MAX, HEADERS_MAX},
     guarded::GuardedStream,
     opening::{OpeningError, open},
     refusal::{Refusal, TELL_TIME},
 };
 use crate::{clock::now, counters::Counters, server::network::Membership, sync::lock};
 
-/// Buffer of a connection, in bytes. Holds the longest head.
-const BUFFER: usize = 32 * 1024;
+/// Most bytes of a connection that are read ahead, and that wait to be written. Holds the longest head.
+const BUFFER: usize = HEAD_MAX + 4 * 1024;
 
 /// Requests after which a connection is closed.
 const REQUESTS_MAX: u64 = 100_000;

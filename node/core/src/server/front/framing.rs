@@ -182,7 +182,8 @@ impl Framing {
             self.body_left = body_length(&self.head, self.body_max)?;
             self.requests += u64::from(self.body_left == 0);
             self.empty_lines = 0;
-            self.head.clear();
+            // Not cleared: while the answer is sent, which may take long, it needs no memory.
+            self.head = Vec::new();
         }
         Ok(())
     }

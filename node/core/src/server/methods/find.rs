@@ -254,7 +254,7 @@ fn matching(context: &Context, query: &str, after: Option<&str>) -> Result<Vec<F
     let answer = context
         .handlers
         .answer(&context.files(), query, wanted)
-        .map_err(|error| Fault::invalid_params(&error.to_string()))?;
+        .map_err(|error| Fault::invalid_params(&error.for_stranger()))?;
     let mut files: Vec<_> = answer.hits.into_iter().map(|hit| hit.file).collect();
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let behind = after.map_or(0, |after| {

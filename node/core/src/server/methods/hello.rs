@@ -20,7 +20,8 @@ pub(super) fn answer(context: &Context, caller: &Caller, params: &[Value]) -> An
     let address = PeerAddress::parse(&hello.url)
         .map_err(|error| Fault::invalid_params(&error.to_string()))?;
     let (id, places) = match address {
-        PeerAddress::Url(url) => (None, vec![url]),
+        // Over TLS it is the caller itself, and its connection shows who is to be there.
+        PeerAddress::Url(url) => (caller.remote.id, vec![url]),
         PeerAddress::Node(node) => (Some(node.id), node.at),
     };
     if places.is_empty() {

@@ -4,10 +4,11 @@
 //! the filters only what changed.
 //!
 //! # What the policy hides
-//! With a policy that guards content or queries, each asker gets a summary of its own,
-//! of the names that it may have and may ask for, with the request not to pass it on. If
-//! there are more than [`GUARDED_MAX`] files, or the policy cannot decide on all of
-//! them in time, there are no filters: then nobody is kept from asking.
+//! With a policy that guards content or queries, each asker gets a summary of the names that
+//! it may have and may ask for, with the request not to pass it on. One summary serves an
+//! audience: all askers whom the policy cannot tell apart. If there are more than
+//! [`SHARED_MAX`] files, or [`GUARDED_MAX`] for a policy that tells single nodes apart, or the
+//! policy cannot decide on all of them in time, there are no filters: then nobody is kept from asking.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +17,7 @@ use node_wire::{
     filter::hash,
     limits::{FIND_PEERS_MAX, SUMMARY_HANDLERS_MAX, SUMMARY_TEXT_MAX},
 };
-use plugin_api::Flow;
+use plugin_api::{Flow, Policy};
 use tokio::time::timeout_at;
 
 use super::find::{long, name_peers};
@@ -25,14 +26,17 @@ use crate::{
     server::{
         Context,
         answer::{Answer, Answered},
-        policy::{Asker, FileAsked},
+        policy::{Asker, Audience, FileAsked},
         rpc::Caller,
         summary::{Filters, Gathered},
     },
 };
 
-/// Most files of a summary that a policy decides on.
+/// Most files of a summary that a policy decides on for single nodes.
 const GUARDED_MAX: usize = 500;
+
+/// Most files of a summary that a policy decides on for all of an audience.
+const SHARED_MAX: usize = 20_000;
 
 /// The interval at which a waiting caller has the unfiltered rest checked again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -86,7 +90,7 @@ async fn make(
     let (number, filters) = if is_public {
         context.summary.now()
     } else {
-        (0, Arc::new(guarded(context, asker).await?))
+        (0, guarded(context, asker).await?)
     };
     let mut found = node_wire::Found::default();
     name_peers(context, &mut found, &[]);
@@ -176,10 +180,60 @@ async fn handlers(context: &Arc<Context>, asker: &Asker) -> Vec<String> {
         .collect()
 }
 
-/// Returns the filters of the files that the asker may have.
-async fn guarded(context: &Arc<Context>, asker: &Asker) -> Result<Filters, node_wire::Fault> {
+/// Returns the filters of the files that the asker may have: those of its audience, if they
+/// are kept.
+async fn guarded(context: &Arc<Context>, asker: &Asker) -> Result<Arc<Filters>, node_wire::Fault> {
+    let Some((policy, audience)) = context.policy.audience(asker) else {
+        return Ok(Arc::default());
+    };
+    let is_shared = audience.is_shared();
+    if let Some(filters) = kept(context, &audience, &policy) {
+        return Ok(filters);
+    }
+    // Others of the audience wait, and find what was made; it is made even if nobody waits.
+    let turn = if is_shared {
+        Some(
+            Arc::clone(&context.summary.audiences.turn)
+                .lock_owned()
+                .await,
+        )
+    } else {
+        None
+    };
+    let maker = Arc::clone(context);
+    let making = context.keepers.spawn(async move {
+        let _turn = turn;
+        if let Some(filters) = kept(&maker, &audience, &policy) {
+            return Ok(filters);
+        }
+        let changes = maker.summary.changes();
+        let most = if is_shared { SHARED_MAX } else { GUARDED_MAX };
+        let made = Arc::new(decided(&maker, &audience.member(), most).await?);
+        let filters = Arc::clone(&made);
+        maker
+            .summary
+            .audiences
+            .keep(audience, policy, changes, made);
+        Ok(filters)
+    });
+    making
+        .await
+        .unwrap_or_else(|_| Err(node_wire::Fault::busy()))
+}
+
+fn kept(context: &Context, audience: &Audience, policy: &Arc<dyn Policy>) -> Option<Arc<Filters>> {
+    let changes = context.summary.changes();
+    context.summary.audiences.of(audience, policy, changes)
+}
+
+/// Has the policy decide on the files, if they are at most so many.
+async fn decided(
+    context: &Arc<Context>,
+    asker: &Asker,
+    most: usize,
+) -> Result<Filters, node_wire::Fault> {
     let reader = Arc::clone(context);
-    let files = long(context, move || names(&reader)).await?;
+    let files = long(context, move || names(&reader, most)).await?;
     let Some(files) = files else {
         return Ok(Filters::default());
     };
@@ -201,8 +255,8 @@ async fn guarded(context: &Arc<Context>, asker: &Asker) -> Result<Filters, node_
     .await
 }
 
-/// Returns the names in the share, if they are known and not too many.
-fn names(context: &Context) -> Option<Vec<FileAsked>> {
+/// Returns the names in the share, if they are known and at most so many.
+fn names(context: &Context, most: usize) -> Option<Vec<FileAsked>> {
     if !context.catalogue.is_complete() {
         return None;
     }
@@ -212,11 +266,11 @@ fn names(context: &Context) -> Option<Vec<FileAsked>> {
             name: file.name.clone(),
             size: Some(file.size),
         });
-        if files.len() > GUARDED_MAX {
+        if files.len() > most {
             Flow::Stop
         } else {
             Flow::Continue
         }
     });
-    (seen.is_ok() && files.len() <= GUARDED_MAX).then_some(files)
+    (seen.is_ok() && files.len() <= most).then_some(files)
 }

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use plugin_api::{FetchAsked, HitsAllowed, Policy, PolicyError, QueryAsked, What};
+use node_wire::NodeId;
+use plugin_api::{FetchAsked, HitsAllowed, Policy, PolicyError, QueryAsked, Reads, What};
 
 use super::NAMES_MAX;
 use crate::server::front::Remote;
@@ -22,10 +23,20 @@ pub(in crate::server) const DIGEST_HANDLER: &str = "digest";
 #[derive(Clone, Debug)]
 pub(in crate::server) struct Asker {
     pub(super) address: IpAddr,
-    /// Its id in hex, if its connection shows it; else empty.
-    pub(super) id: String,
+    /// Its id, if its connection shows it.
+    pub(super) id: Option<NodeId>,
+    /// The groups of that id, once the gate has looked.
+    pub(super) groups: Vec<String>,
     /// The URL that it says it has; empty if it says none.
     pub(super) peer: String,
+}
+
+/// All that a policy can tell of those who ask for a summary. They say no URL.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::server) struct Audience {
+    address: Option<IpAddr>,
+    id: Option<NodeId>,
+    groups: Vec<String>,
 }
 
 /// A file that an asker would have.
@@ -47,7 +58,7 @@ pub(in crate::server) struct HitsPermitted<T> {
 impl Asker {
     pub(in crate::server) fn at(remote: Remote) -> Asker {
         Asker {
-            id: remote.id.map(|id| id.to_string()).unwrap_or_default(),
+            id: remote.id,
             ..Asker::from(remote.ip())
         }
     }
@@ -55,6 +66,36 @@ impl Asker {
     /// Returns the address it asks from.
     pub(in crate::server) fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// Returns its id in hex; empty if it has shown none.
+    fn shown_id(&self) -> String {
+        self.id.map(|id| id.to_string()).unwrap_or_default()
+    }
+
+    /// Returns its query, in the words of the policy.
+    pub(super) fn query(&self, handler: String, text: String) -> QueryAsked {
+        QueryAsked {
+            handler,
+            text,
+            from: self.address,
+            id: self.shown_id(),
+            groups: self.groups.clone(),
+            peer: self.peer.clone(),
+        }
+    }
+
+    /// Returns all that a policy which reads this can tell of it.
+    pub(super) fn audience(&self, reads: Reads) -> Audience {
+        Audience {
+            address: reads.from.then_some(self.address),
+            id: self.id.filter(|_| reads.id),
+            groups: if reads.groups {
+                self.groups.clone()
+            } else {
+                Vec::new()
+            },
+        }
     }
 
     /// Returns an asker of whom nothing is known.
@@ -75,7 +116,25 @@ impl From<IpAddr> for Asker {
     fn from(address: IpAddr) -> Asker {
         Asker {
             address: address.to_canonical(),
-            id: String::new(),
+            id: None,
+            groups: Vec::new(),
+            peer: String::new(),
+        }
+    }
+}
+
+impl Audience {
+    /// Returns true if any number of nodes may be of it, and only the owner decides which.
+    pub(in crate::server) fn is_shared(&self) -> bool {
+        self.address.is_none() && self.id.is_none()
+    }
+
+    /// Returns somebody of it.
+    pub(in crate::server) fn member(&self) -> Asker {
+        Asker {
+            address: self.address.unwrap_or(STRANGERS[0]),
+            id: self.id,
+            groups: self.groups.clone(),
             peer: String::new(),
         }
     }
@@ -96,7 +155,8 @@ pub(super) fn asked(asker: &Asker, digest: &str, wanted: FileAsked, what: What) 
         size: wanted.size,
         digest: digest.to_owned(),
         from: asker.address,
-        id: asker.id.clone(),
+        id: asker.shown_id(),
+        groups: asker.groups.clone(),
         peer: asker.peer.clone(),
         what,
     }
@@ -131,13 +191,7 @@ pub(super) fn strangers_may_have(
     names: &[FileAsked],
 ) -> Result<bool, PolicyError> {
     for stranger in STRANGERS.map(Asker::from) {
-        let query = QueryAsked {
-            handler: DIGEST_HANDLER.to_owned(),
-            text: digest.to_owned(),
-            from: stranger.address,
-            id: String::new(),
-            peer: String::new(),
-        };
+        let query = stranger.query(DIGEST_HANDLER.to_owned(), digest.to_owned());
         let may = |digest: &str, what| {
             for name in names.iter().take(NAMES_MAX) {
                 if policy.allows_fetch(&asked(&stranger, digest, name.clone(), what))? {

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use plugin_api::FetchAsked;
+use plugin_api::{FetchAsked, QueryAsked};
 
 use super::*;
-use crate::server::front::Remote;
+use crate::{groups::Groups, server::front::Remote};
 
 type Decide<T> = Box<dyn Fn(&T) -> Result<bool, PolicyError> + Send + Sync>;
 type Worth = Box<dyn Fn(&RankAsked) -> Result<Option<f64>, PolicyError> + Send + Sync>;
@@ -55,6 +55,10 @@ impl Policy for Decisions {
             Rule::AllowFetch => self.fetch.is_some(),
             Rule::Rank => self.rank.is_some(),
         }
+    }
+
+    fn reads(&self) -> plugin_api::Reads {
+        plugin_api::Reads::default()
     }
 
     fn allows_query(&self, asked: &QueryAsked) -> Result<bool, PolicyError> {
@@ -113,7 +117,12 @@ impl PolicySource for Fixed {
 fn gate_of(rules: Rules) -> (PolicyGate, Arc<Counters>) {
     let counters: Arc<Counters> = Arc::default();
     let source: Arc<dyn PolicySource> = Arc::new(Fixed(rules));
-    let gate = PolicyGate::new(Some(source), Arc::clone(&counters), Arc::default());
+    let gate = PolicyGate::new(
+        Some(source),
+        Groups::default(),
+        Arc::clone(&counters),
+        Arc::default(),
+    );
     (gate, counters)
 }
 
@@ -143,7 +152,7 @@ fn is_in(from: std::net::IpAddr, network: &str) -> bool {
 
 #[tokio::test]
 async fn without_a_policy_everything_is_allowed() {
-    let nothing = PolicyGate::new(None, Arc::default(), Arc::default());
+    let nothing = PolicyGate::new(None, Groups::default(), Arc::default(), Arc::default());
     for gate in [&nothing, &gate_of(Rules::None).0] {
         assert!(may_have(gate, "a").await);
         assert!(gate.query(&asker("192.0.2.7"), "name", "a").await.is_some());

@@ -3,16 +3,26 @@
 //! Every chunk is counted from when there is [`Room`] for it until the system has taken it. The less is left, the smaller
 //! are the next chunks: an answer alone has long ones, a thousand whose clients do not read have short ones.
 //!
+//! The buffers of chunks are used again. A thread asks for one, another fills it and a third gives it back: to the
+//! allocator that is memory of the first thread, which keeps it until it works again.
+//!
 //! # Invariants
 //! - Chunks take at most [`MEMORY`], and beyond that [`CHUNK_MIN`] for each answer that is sent and one that is read.
 //! - Nobody waits for memory: who reads slowly costs the others speed, and never their answers.
+//! - Buffers that nobody uses take at most [`SPARE_MAX`], and [`SPARE_IDLE`] while nothing is sent.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::VecDeque,
+    ops::{Deref, DerefMut},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
+
+use crate::sync::lock;
 
 /// Memory for the chunks of all answers, in bytes.
 pub(super) const MEMORY: usize = 16 << 20;
@@ -33,9 +43,39 @@ const WHOLE: u64 = 64 * 1024;
 /// Longest content that is read where it is opened when half of the memory is taken, in bytes.
 const WHOLE_MIN: u64 = 4 * 1024;
 
+/// Most bytes of buffers that nobody uses.
+const SPARE_MAX: usize = 4 << 20;
+
+/// Most bytes of buffers that nobody uses while nothing is sent.
+const SPARE_IDLE: usize = 2 * CHUNK_MAX;
+
+/// A buffer of at most so many times the length that is wanted is used for it.
+const SPARE_FIT: usize = 2;
+
 /// Counts the bytes of chunks. Clones count together.
 #[derive(Clone, Debug, Default)]
-pub(in crate::server) struct Memory(Arc<AtomicUsize>);
+pub(in crate::server) struct Memory(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    taken: AtomicUsize,
+    spare: Mutex<Spare>,
+}
+
+/// Buffers that nobody uses, those that came last at the end.
+#[derive(Debug, Default)]
+struct Spare {
+    buffers: VecDeque<Vec<u8>>,
+    /// What they can hold, in bytes.
+    size: usize,
+}
+
+/// A buffer that is used again when it is dropped.
+#[derive(Debug)]
+pub(in crate::server) struct Buffer {
+    bytes: Vec<u8>,
+    memory: Memory,
+}
 
 /// Room for the next chunk. It is counted before the chunk is read: a thousand answers that begin at once would else all
 /// read long ones.
@@ -64,7 +104,7 @@ impl Memory {
     }
 
     fn room_of(&self, size: usize) -> Room {
-        self.0.fetch_add(size, Ordering::Relaxed);
+        self.0.taken.fetch_add(size, Ordering::Relaxed);
         Room {
             size,
             memory: self.clone(),
@@ -93,12 +133,83 @@ impl Memory {
         self.room_of(bytes.as_ref().len()).hold(bytes)
     }
 
+    /// Returns an empty buffer that can hold `length` bytes.
+    pub(in crate::server) fn buffer(&self, length: usize) -> Buffer {
+        let spare = lock(&self.0.spare).take(length);
+        Buffer {
+            bytes: spare.unwrap_or_else(|| Vec::with_capacity(length)),
+            memory: self.clone(),
+        }
+    }
+
     fn left(&self) -> usize {
-        MEMORY.saturating_sub(self.0.load(Ordering::Relaxed))
+        MEMORY.saturating_sub(self.0.taken.load(Ordering::Relaxed))
+    }
+}
+
+impl Spare {
+    fn take(&mut self, length: usize) -> Option<Vec<u8>> {
+        if length < CHUNK_MIN {
+            return None;
+        }
+        let fits = |buffer: &Vec<u8>| (length..=length * SPARE_FIT).contains(&buffer.capacity());
+        let at = self.buffers.iter().rposition(fits)?;
+        let buffer = self.buffers.remove(at)?;
+        self.size -= buffer.capacity();
+        Some(buffer)
+    }
+
+    fn put(&mut self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        self.size += buffer.capacity();
+        self.buffers.push_back(buffer);
+        self.shrink(SPARE_MAX);
+    }
+
+    /// Gives buffers back to the system until the rest holds at most `most` bytes.
+    fn shrink(&mut self, most: usize) {
+        while self.size > most
+            && let Some(oldest) = self.buffers.pop_front()
+        {
+            self.size -= oldest.capacity();
+        }
+    }
+}
+
+impl Deref for Buffer {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.bytes.capacity() >= CHUNK_MIN {
+            lock(&self.memory.0.spare).put(std::mem::take(&mut self.bytes));
+        }
     }
 }
 
 impl Room {
+    /// Returns what counts it.
+    pub(in crate::server) fn memory(&self) -> Memory {
+        self.memory.clone()
+    }
+
     /// Returns the most bytes that it is for.
     pub(in crate::server) fn size(&self) -> usize {
         self.size
@@ -113,7 +224,7 @@ impl Room {
         if length == 0 {
             return Bytes::new();
         }
-        let count = &self.memory.0;
+        let count = &self.memory.0.taken;
         count.fetch_add(length, Ordering::Relaxed);
         count.fetch_sub(self.size, Ordering::Relaxed);
         self.size = length;
@@ -129,7 +240,10 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.memory.0.fetch_sub(self.size, Ordering::Relaxed);
+        let before = self.memory.0.taken.fetch_sub(self.size, Ordering::Relaxed);
+        if before == self.size {
+            lock(&self.memory.0.spare).shrink(SPARE_IDLE);
+        }
     }
 }
 
@@ -184,5 +298,41 @@ mod tests {
         drop(held);
         assert_eq!(memory.chunk(), CHUNK_MAX);
         assert_eq!(memory.whole(), WHOLE);
+    }
+
+    #[test]
+    fn a_buffer_is_used_again_for_what_is_about_as_long() {
+        let memory = Memory::default();
+        let mut buffer = memory.buffer(CHUNK_MAX);
+        buffer.extend_from_slice(b"old");
+        let place = buffer.as_ptr();
+        drop(memory.room(5).hold(buffer));
+        for length in [CHUNK_MAX + 1, CHUNK_MAX / 4, 1] {
+            assert_ne!(memory.buffer(length).as_ptr(), place, "{length}");
+        }
+        let again = memory.buffer(CHUNK_MAX / 2);
+        assert_eq!(again.as_ptr(), place);
+        assert!(again.is_empty());
+    }
+
+    #[test]
+    fn buffers_that_nobody_uses_are_few_and_fewer_at_rest() {
+        let memory = Memory::default();
+        let size = |memory: &Memory| {
+            let spare = lock(&memory.0.spare);
+            let all: usize = spare.buffers.iter().map(Vec::capacity).sum();
+            assert_eq!(all, spare.size);
+            all
+        };
+        let busy = memory.room(1);
+        let buffers: Vec<_> = (0..64).map(|_| memory.buffer(CHUNK_MAX)).collect();
+        drop(buffers);
+        assert_eq!(size(&memory), SPARE_MAX);
+        drop(memory.room(1));
+        assert_eq!(size(&memory), SPARE_MAX, "something is being sent");
+        drop(busy);
+        assert_eq!(size(&memory), SPARE_IDLE);
+        drop(memory.buffer(CHUNK_MIN - 1));
+        assert_eq!(size(&memory), SPARE_IDLE, "short ones are not kept");
     }
 }

@@ -76,7 +76,7 @@ async fn an_answer_to_query_has_the_length_that_was_scanned() {
             let (uploads, counters) = uploads(0);
             let mut content = content(&sent);
             let scanned = content
-                .scan(&Disk::default(), u64::MAX)
+                .scan(&Disk::default(), &Memory::default())
                 .await
                 .unwrap()
                 .unwrap();
@@ -127,7 +127,7 @@ async fn timed(rate: u64, answers: u8, length: usize, query: bool) -> Vec<f64> {
         sending.spawn(async move {
             let mut content = content(&bytes(length));
             let scanned = content
-                .scan(&Disk::default(), u64::MAX)
+                .scan(&Disk::default(), &Memory::default())
                 .await
                 .unwrap()
                 .unwrap();

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use node_wire::bundle::{read_digests, write_file, write_mark};
 
 use super::*;
+use crate::transfer::bundle::BUNDLES_MAX;
 use node_api::fetch::FetchBatch;
 
 /// Returns so many small files, each with bytes of its own.
@@ -142,6 +143,44 @@ async fn a_holder_without_a_slot_for_bundles_gives_its_files_alone() {
     let status = batches.over(id).await;
     assert_eq!((status.done, status.failed), (600, 0), "{status:?}");
     batches.assert_all_stored();
+}
+
+#[tokio::test(start_paused = true)]
+async fn bundles_that_wait_for_a_busy_holder_leave_room_for_others() {
+    let (mut busy, mut other) = (Peer::new(false, 0), Peer::new(false, 0));
+    (busy.is_busy, busy.letter) = (true, Some('d'));
+    other.letter = Some('e');
+    // More than all bundles of a batch.
+    let of_busy = small(1_600);
+    let of_other = of_busy.iter().take(300).map(|(name, bytes)| {
+        let bytes = [b"other ", &bytes[..]].concat();
+        (name.replace('d', "e"), Bytes::from(bytes))
+    });
+    let files = of_busy.iter().cloned().chain(of_other).collect::<Vec<_>>();
+    for first in [0, 1] {
+        let mut peers = [busy.clone(), other.clone()];
+        peers.rotate_left(first);
+        let world = World::with_small(peers.to_vec(), files.clone());
+        let batches = Batches {
+            asker: Asker::start(disk(), &world, 0).await,
+            world,
+            small: files.clone(),
+        };
+        let id = batches.start().await;
+        sleep(Duration::from_secs(30)).await;
+        let transfers = &batches.asker.transfers;
+        let status = transfers.matching(id).unwrap();
+        assert_eq!((status.found, status.done), (1_900, 300), "{status:?}");
+        let free = transfers.bundles.available_permits();
+        assert_eq!(free, BUNDLES_MAX, "who waits has no place");
+        for peer in lock(&batches.world.peers).iter_mut() {
+            peer.is_busy = false;
+        }
+        let status = batches.over(id).await;
+        assert_eq!((status.done, status.failed), (1_900, 0), "{status:?}");
+        batches.assert_all_stored();
+        assert_eq!(transfers.bundles.available_permits(), BUNDLES_MAX);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -278,6 +278,7 @@ async fn two_fetches_of_one_name_are_both_taken_up() {
         is_uncommitted: false,
         bytes: 0,
         holders: Vec::new(),
+        liars: Vec::new(),
     };
     let records = &asker.transfers.fetcher.records;
     records.add(record(1, Goal::Content(digest)));
@@ -316,4 +317,82 @@ async fn a_busy_node_is_not_walked_to_after_a_restart() {
     assert_eq!(done.state, FetchState::Done, "{done:?}");
     assert_eq!(asker.stored().as_deref(), Some(BOOK.as_bytes()));
     assert_eq!(*lock(&world.wrong), [""; 0]);
+}
+
+/// Starts a fetch from two holders, of which the first lies, `at_once` or once some of the file is here, and kills the
+/// asker after that. Returns the world, the asker of the next run, and how often the liar was asked before.
+async fn crashed_after_a_lie(at_once: bool) -> (Arc<World>, Asker, usize) {
+    let (world, asker) = asker(vec![holder(), holder()]).await;
+    change(&world, 0, |peer| peer.lies = true);
+    change(&world, 1, |peer| peer.stalls = true);
+    if !at_once {
+        change(&world, 0, |peer| peer.lies = false);
+    }
+    let id = asker.start_fetch().await;
+    let received = async || {
+        while asker.transfers.status(id).unwrap().bytes == 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if !at_once {
+        received().await;
+        change(&world, 0, |peer| peer.lies = true);
+    }
+    while asker.holders_failed() == 0 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    change(&world, 1, |peer| peer.stalls = false);
+    received().await;
+    change(&world, 1, |peer| peer.stalls = true);
+    // What is being written has time to get to the disk.
+    for _ in 0..20 {
+        sleep(Duration::from_millis(10)).await;
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let asked = lock(&world.asked)[0].len();
+    let asker = asker.crash(&world, 0).await;
+    change(&world, 0, |peer| peer.lies = false);
+    change(&world, 1, |peer| peer.stalls = false);
+    (world, asker, asked)
+}
+
+async fn assert_done_without_the_first(world: &World, asker: &Asker, asked: usize) {
+    let unfinished = asker.transfers.list();
+    assert_eq!(unfinished.len(), 1, "it is taken up: {unfinished:?}");
+    let done = asker.transfers.wait(unfinished[0].id).await.unwrap();
+    assert_eq!(done.state, FetchState::Done, "{done:?}");
+    assert_eq!(asker.stored().as_deref(), Some(&contents()[0].bytes[..]));
+    assert_eq!(
+        lock(&world.asked)[0].len(),
+        asked,
+        "the liar is asked again"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_liar_is_not_asked_again_after_a_crash() {
+    for at_once in [true, false] {
+        let (world, asker, asked) = crashed_after_a_lie(at_once).await;
+        assert!(asked > 0);
+        assert_done_without_the_first(&world, &asker, asked).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_honest_holder_is_asked_again_after_a_crash() {
+    let (world, asker) = asker(vec![holder(), holder()]).await;
+    let id = asker.start_fetch().await;
+    while asker.transfers.status(id).unwrap().bytes == 0 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    for peer in 0..2 {
+        change(&world, peer, |peer| peer.stalls = true);
+    }
+    let asker = asker.crash(&world, 0).await;
+    let asked = lock(&world.asked)[0].len();
+    change(&world, 0, |peer| peer.stalls = false);
+    let unfinished = asker.transfers.list();
+    let done = asker.transfers.wait(unfinished[0].id).await.unwrap();
+    assert_eq!(done.state, FetchState::Done, "{done:?}");
+    assert!(lock(&world.asked)[0].len() > asked);
 }

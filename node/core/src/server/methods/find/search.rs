@@ -8,16 +8,16 @@ use std::{
 };
 
 use node_wire::{
-    Fault, FindExcerpt, FindHit, Found, FoundEnd,
+    Fault, FindHit, Found, FoundEnd,
     limits::{FIND_PAGE_MAX, FIND_PAGE_TEXT_MAX},
 };
-use plugin_api::{Excerpt, Hit};
+use plugin_api::Hit;
 
 use super::{digest_of, long};
 use crate::{
     clock::now,
     events::unix_millis,
-    handlers::{self, LiveAnswer, PageMost},
+    handlers::{self, LiveAnswer, PageMost, to_find},
     server::{
         Context,
         policy::{Asker, FileAsked, QueryPermit},
@@ -54,7 +54,7 @@ pub(in crate::server::methods) async fn begin(
     let live = context
         .handlers
         .answer_live(&context.files(), query, bounds, place)
-        .map_err(|error| Fault::invalid_params(&error.to_string()))?;
+        .map_err(|error| Fault::invalid_params(&error.for_stranger()))?;
     page(context, asker, live, until).await
 }
 
@@ -72,7 +72,7 @@ pub(in crate::server::methods) async fn page(
     let page = open
         .next(most, until)
         .await
-        .map_err(|error| Fault::invalid_params(&error.to_string()))?;
+        .map_err(|error| Fault::invalid_params(&error.for_stranger()))?;
     let permitted = context.policy.hits(asker, page.hits, FIND_PAGE_MAX, wanted);
     let permitted = permitted.await;
     let end = match page.end.unwrap_or_default() {
@@ -121,18 +121,7 @@ fn describe(context: &Context, hit: Hit, digests_until: Instant) -> FindHit {
         size: file.size,
         modified: file.modified.map(unix_millis),
         score: score.filter(|score| score.is_finite()),
-        excerpt: excerpt.map(describe_excerpt),
+        excerpt: excerpt.map(to_find),
         ..FindHit::default()
-    }
-}
-
-fn describe_excerpt(excerpt: Excerpt) -> FindExcerpt {
-    FindExcerpt {
-        text: excerpt.text,
-        marks: excerpt.marks,
-        line: excerpt.line,
-        column: excerpt.column,
-        before: excerpt.before,
-        after: excerpt.after,
     }
 }

@@ -1,0 +1,161 @@
+//! Tests of what a node keeps for itself: it is not shared, by whatever name a link or a mount gives it.
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use e2e::{Home, NodeOptions, NodeProcess, http, wait_until};
+use serde_json::json;
+
+use crate::world::{ctl, noded};
+
+fn status(node: &NodeProcess, name: &str) -> u16 {
+    let answer = http::get(&node.url, &format!("/files/{name}")).unwrap();
+    assert_eq!(answer.status == 200, answer.body == b"for all", "{name}");
+    answer.status
+}
+
+/// Waits until the files of the share are these.
+fn listed(node: &NodeProcess, names: &[&str]) {
+    wait_until("the files are listed", Duration::from_secs(10), || {
+        let files = node.control().must("share.list", json!({}));
+        let files = files["files"].as_array().cloned().unwrap_or_default();
+        let found: Vec<_> = files.iter().filter_map(|f| f["name"].as_str()).collect();
+        (found == names).then_some(()).ok_or(format!("{found:?}"))
+    });
+}
+
+#[test]
+fn a_hard_link_of_a_secret_is_not_shared() {
+    let node = noded().file("small.txt", "for all").start();
+    let (share, state) = (node.home().share(), node.home().state());
+    // While it runs, and under the next secret too.
+    for name in ["secret", "node-key", "sixhop-state"] {
+        fs::hard_link(state.join(name), share.join(format!("{name}.txt"))).unwrap();
+        assert_eq!(status(&node, &format!("{name}.txt")), 404, "{name}");
+    }
+    node.control().must("share.rescan", json!({}));
+    listed(&node, &["small.txt"]);
+    let skipped = ctl(node.home()).args(["ls", "--skipped"]).run();
+    assert!(skipped.stdout.contains("secret.txt"), "{skipped:?}");
+    assert!(skipped.stdout.contains("keeps for itself"), "{skipped:?}");
+    // What was linked before is anybody's file now, and is still not shared.
+    assert_eq!(status(&node, "small.txt"), 200);
+    let home = Arc::clone(node.home());
+    node.stop();
+    let node = noded().at(&home).start();
+    listed(&node, &["small.txt"]);
+    for name in ["secret", "node-key", "sixhop-state"] {
+        assert_eq!(status(&node, &format!("{name}.txt")), 404, "{name}");
+    }
+    assert_eq!(status(&node, "small.txt"), 200);
+    node.stop();
+}
+
+/// Makes the state of a node that ran before.
+fn old_state(state: &Path) {
+    let make = |name: &str, text: &str| fs::write(state.join(name), text).unwrap();
+    fs::create_dir_all(state.join("cache")).unwrap();
+    make("sixhop-state", "1\n");
+    make("secret", &format!("{}\n", "ab".repeat(32)));
+    make("cache/precious", "somebody's");
+    for path in [state.to_owned(), state.join("secret")] {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = if path == state { 0o700 } else { 0o600 };
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+}
+
+#[test]
+fn a_mount_of_the_state_in_the_share_is_not_shared() {
+    if !NodeOptions::can_mount() {
+        return;
+    }
+    let options = noded()
+        .file("small.txt", "for all")
+        .file("m/.keep", "")
+        .file("f.txt", "")
+        .mounts("mount --bind state share/m && mount --bind state/secret share/f.txt");
+    old_state(&options.home().state());
+    let node = options.start();
+    listed(&node, &["small.txt"]);
+    for name in [
+        "m/secret",
+        "m/node-key",
+        "m/sixhop-state",
+        "m/cache/precious",
+        "f.txt",
+    ] {
+        assert_eq!(status(&node, name), 404, "{name}");
+    }
+    let stored = node
+        .control()
+        .call("fetch.start", json!({ "name": "m/new.txt" }));
+    drop(stored);
+    assert!(!node.home().state().join("new.txt").exists());
+    assert_eq!(status(&node, "small.txt"), 200);
+    node.stop();
+}
+
+#[test]
+fn a_share_and_a_state_that_contain_each_other_by_mounts_are_refused() {
+    if !NodeOptions::can_mount() {
+        return;
+    }
+    for (mounts, word) in [
+        ("mount --bind state share", "state"),
+        ("mount --bind . share", "state"),
+        ("mount --bind state/cache share", "state"),
+        ("mkdir -p share/st && mount --bind share/st state", "state"),
+    ] {
+        let home = Arc::new(Home::new());
+        old_state(&home.state());
+        let refusal = noded().at(&home).mounts(mounts).refused();
+        assert!(refusal.stderr.contains(word), "{mounts}: {refusal:?}");
+        assert!(home.state().join("cache/precious").exists(), "{mounts}");
+    }
+}
+
+#[test]
+fn a_pattern_brings_no_hidden_file_that_nobody_named() {
+    let names = [
+        "photos/.bashrc",
+        "photos/.git/config",
+        ".env",
+        "photos/a.jpg",
+        "b.jpg",
+    ];
+    let holder = names
+        .iter()
+        .fold(noded(), |options, name| options.file(name, "for all"))
+        .file(".sixhopignore", "!.*\n")
+        .start();
+    let node = noded().file("photos/.git/config", "my own").start();
+    node.control()
+        .must("peer.add", json!({ "url": holder.url }));
+    for pattern in ["photos/**", "photos/", "**"] {
+        let run = ctl(node.home()).args(["fetch", pattern, "--replace"]).run();
+        assert!(
+            run.stderr.contains("begins with a dot"),
+            "{pattern}: {run:?}"
+        );
+    }
+    let share = node.home().share();
+    assert_eq!(
+        fs::read(share.join("photos/.git/config")).unwrap(),
+        b"my own"
+    );
+    for name in ["photos/.bashrc", ".env"] {
+        assert!(!share.join(name).exists(), "{name}");
+    }
+    for name in ["photos/a.jpg", "b.jpg"] {
+        assert_eq!(fs::read(share.join(name)).unwrap(), b"for all", "{name}");
+    }
+    // By its name it comes, and with a line that shows such names it comes with the others.
+    let run = ctl(node.home()).args(["fetch", ".env"]).run();
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(share.join(".env").exists());
+    node.home().put(".sixhopignore", "!.bashrc\n");
+    let run = ctl(node.home()).args(["fetch", "photos/**"]).run();
+    assert!(share.join("photos/.bashrc").exists(), "{run:?}");
+    node.stop();
+    holder.stop();
+}
