@@ -25,7 +25,8 @@ struct Terminal {
 impl Terminal {
     /// Runs a command of `ctl` in a window of so many columns.
     fn start(home: &Home, columns: u16, command: &str) -> Terminal {
-        let name = format!("tmux-{columns}-{}", command.len());
+        let name = command.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let name = format!("tmux-{columns}-{name}");
         let socket = home.root().join(name);
         let terminal = Terminal { socket };
         let ctl = ctl_program();
