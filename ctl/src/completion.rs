@@ -250,8 +250,8 @@ mod tests {
     #[test]
     fn the_first_word_is_a_command_also_behind_options() {
         assert_eq!(offered(&["fe"]), ["fetch"]);
-        assert_eq!(offered(&["--json", "--timeout", "3s", "gr"]), ["grep"]);
-        assert_eq!(offered(&["--timeout=3s", "-q", "gr"]), ["grep"]);
+        assert_eq!(offered(&["--json", "--timeout", "3s", "gre"]), ["grep"]);
+        assert_eq!(offered(&["--timeout=3s", "-q", "gre"]), ["grep"]);
         assert!(offered(&[""]).len() > 15);
         assert!(!offered(&[""]).contains(&"complete".to_owned()), "hidden");
         assert_eq!(offered(&["help", "stat"]), ["status"]);

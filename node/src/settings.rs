@@ -255,7 +255,10 @@ impl Settings {
         let named = or_else(args.peer, file.peer);
         let peers = all_peers(&named, peers_file.as_deref(), &mut bad_peers)?;
         let bytes = |said: Option<Size>, file: Option<Size>| said.or(file).map(Size::bytes);
+        let read_files = [&args.config, &peers_file, &network_key_file];
+        let read_files: Vec<PathBuf> = read_files.into_iter().flatten().cloned().collect();
         let node = NodeSettings {
+            configuration: plugins.iter().chain(&read_files).cloned().collect(),
             share,
             listen,
             url,
@@ -266,14 +269,13 @@ impl Settings {
             upload_rate: args.upload_rate.or(file.upload_rate).unwrap_or_default(),
             download_rate: (args.download_rate.or(file.download_rate)).unwrap_or_default(),
         };
-        let read_files = [&args.config, &peers_file, &network_key_file];
         Ok(Settings {
             node,
             control,
             state,
             skipped: bad_peers.iter().map(ToString::to_string).collect(),
             plugins,
-            read_files: read_files.into_iter().flatten().cloned().collect(),
+            read_files,
             network_key_file,
             meeting,
             sandbox: args.sandbox.or(file.sandbox).unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use e2e::{Home, NodeOptions, NodeProcess, http, wait_until};
+use e2e::{Home, NodeOptions, NodeProcess, http, introduce, wait_until};
 use serde_json::json;
 
 use crate::world::{ctl, noded};
@@ -157,4 +157,71 @@ fn a_pattern_brings_no_hidden_file_that_nobody_named() {
     assert!(share.join("photos/.bashrc").exists(), "{run:?}");
     node.stop();
     holder.stop();
+}
+
+#[test]
+fn a_plugin_directory_that_is_mounted_is_not_shared() {
+    if !NodeOptions::can_mount() {
+        return;
+    }
+    let options = noded()
+        .file("small.txt", "for all")
+        .file("plug/x.rhai", "// nothing")
+        .mounts("mount --bind share/plug plugins");
+    let plugins = options.home().root().join("plugins");
+    fs::create_dir(&plugins).unwrap();
+    let args = ["--plugins".to_owned(), plugins.display().to_string()];
+    let node = options.args(&args).start();
+    listed(&node, &["small.txt"]);
+    let holder = noded()
+        .file("plug/evil.rhai", "fn answer(query) { [] }")
+        .start();
+    introduce(&node.url, &holder.url);
+    let fetch = |arg: &str| ctl(node.home()).args(["fetch", arg]).run();
+    for refused in ["plug/evil.rhai", "plug/"] {
+        assert_ne!(fetch(refused).code, 0, "{refused}");
+    }
+    assert_eq!(node.home().read("plug/evil.rhai"), None);
+    assert_eq!(status(&node, "small.txt"), 200);
+    [node, holder].into_iter().for_each(NodeProcess::stop);
+}
+
+#[test]
+fn a_plugin_directory_that_becomes_a_link_takes_no_file() {
+    let options = noded().file("small.txt", "for all").file("plug/x.txt", "x");
+    let plugins = options.home().root().join("plugins");
+    fs::create_dir(&plugins).unwrap();
+    let args = ["--plugins".to_owned(), plugins.display().to_string()];
+    let node = options.args(&args).start();
+    let holder = noded()
+        .file("plug/evil.rhai", "fn answer(query) { [] }")
+        .start();
+    introduce(&node.url, &holder.url);
+    fs::remove_dir(&plugins).unwrap();
+    std::os::unix::fs::symlink(node.home().share().join("plug"), &plugins).unwrap();
+    let refused = ctl(node.home()).args(["fetch", "plug/evil.rhai"]).run();
+    assert_ne!(refused.code, 0, "{refused:?}");
+    assert_eq!(node.home().read("plug/evil.rhai"), None);
+    assert_eq!(status(&node, "small.txt"), 200);
+    [node, holder].into_iter().for_each(NodeProcess::stop);
+}
+
+#[test]
+fn a_pipe_of_the_share_is_not_replaced() {
+    let node = noded().file("small.txt", "for all").start();
+    let holder = noded().file("p.txt", "text").start();
+    introduce(&node.url, &holder.url);
+    let pipe = node.home().share().join("p.txt");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let refused = ctl(node.home()).args(["fetch", "p.txt", "--replace"]).run();
+    assert_ne!(refused.code, 0, "{refused:?}");
+    let kind = fs::symlink_metadata(&pipe).unwrap().file_type();
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind));
+    [node, holder].into_iter().for_each(NodeProcess::stop);
 }

@@ -126,7 +126,7 @@ fn peers_are_rows_or_one_object() {
     let text = fake.ctl(["peers"]).run().exits(0);
     assert_eq!(
         text.stdout.lines().next(),
-        Some("http://127.0.0.1:5/\tanswers\tSixhop node\tplain\t-\tyou\t-\t-\t-")
+        Some("http://127.0.0.1:5/\tanswers\tSixhop node\tplain\t-\tyou\t-\t-\t-\t-\t-")
     );
     let json = fake.ctl(["peers", "--json"]).run().exits(0).json();
     assert_eq!(json["peers"][1]["state"], "new");

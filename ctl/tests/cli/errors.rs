@@ -45,7 +45,8 @@ fn a_node_that_has_gone_is_no_node() {
 #[test]
 fn a_wrong_secret_is_not_authorised() {
     let fake = Fake::start();
-    fake.set_secret("something-else", 0o600);
+    let other = "something-else".repeat(3);
+    fake.set_secret(&other, 0o600);
     for args in [vec!["status"], vec!["events"], vec!["fetch", "x"]] {
         let ended = fake.ctl(args).run().exits(24);
         assert!(

@@ -85,6 +85,8 @@ pub struct NodeSettings {
     pub upload_rate: RateSchedule,
     /// Most bytes a second of content from others.
     pub download_rate: RateSchedule,
+    /// Files and directories that configure the node. They are not shared by any name that a link or a mount gives them.
+    pub configuration: Vec<PathBuf>,
 }
 
 /// The settings and the parts that a node starts with.
@@ -118,6 +120,7 @@ impl NodeSettings {
             cache_size: 0,
             upload_rate: RateSchedule::default(),
             download_rate: RateSchedule::default(),
+            configuration: Vec::new(),
         }
     }
 }
@@ -227,7 +230,7 @@ impl Node {
         let key = Arc::new(NodeKey::load_or_create(&ground.state)?);
         let tls = Tls::new(&key);
         let pins = Pins::new(Arc::clone(&ground.events));
-        let (share, saved) = ground.share(settings.share).await?;
+        let (share, saved) = ground.share(settings.share, settings.configuration).await?;
         let (listener, address) = bind(settings.listen).await?;
         let own = own_urls(settings.url, address)?;
         let cache = ground.cache(settings.cache_size).await?;
@@ -457,12 +460,16 @@ impl Ground {
         }
     }
 
-    async fn share(&self, path: PathBuf) -> Result<(Arc<Share>, (Records, Ids)), ShareError> {
+    async fn share(
+        &self,
+        path: PathBuf,
+        configuration: Vec<PathBuf>,
+    ) -> Result<(Arc<Share>, (Records, Ids)), ShareError> {
         let (shared, state, disk) = (path.clone(), self.state.clone(), self.disk.clone());
         let opened = self.disk.run(move || {
             let records = Records::load(&state, SystemTime::now());
             let share = Share::open_keeping(&shared, &state, &records.temporaries())?;
-            let share = Arc::new(share.with_disk(disk.clone()));
+            let share = Arc::new(share.without(configuration).with_disk(disk.clone()));
             Ok((share, (records, Ids::load(&state, disk))))
         });
         opened.await.unwrap_or_else(|error| {

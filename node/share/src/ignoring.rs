@@ -27,6 +27,7 @@ mod lines;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Read},
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::SystemTime,
 };
@@ -106,6 +107,11 @@ impl Ignoring {
             names: Arc::clone(names),
             own,
         }
+    }
+
+    /// Keeps these files and directories apart from the share, and what is in them.
+    pub(super) fn keep_apart(&mut self, places: Vec<PathBuf>) {
+        self.own = self.own.take().map(|own| own.with(places));
     }
 
     /// Returns the files and directories that the node keeps for itself.

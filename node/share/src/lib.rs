@@ -48,7 +48,7 @@ mod watcher;
 use std::{
     fs::File,
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -204,6 +204,14 @@ impl Share {
             path: self.path().to_owned(),
             error,
         })
+    }
+
+    /// Keeps what configures the node apart: these files and directories, and what is in them, are not shared or stored
+    /// into by any name. Without a state directory it does nothing.
+    #[must_use]
+    pub fn without(mut self, places: Vec<PathBuf>) -> Share {
+        self.ignoring.keep_apart(places);
+        self
     }
 
     /// Has asynchronous callers run their calls on `disk`.

@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn commands_are_those_of_the_prompt() {
         assert_eq!(
-            complete("  gr", known),
+            complete("  gre", known),
             Offered::Words(2, vec!["grep".to_owned()])
         );
         assert_eq!(offered("ex"), ["exit"]);

@@ -1,4 +1,4 @@
-//! The files of a state directory, whatever other names they have.
+//! The files that a node keeps for itself, whatever other names they have.
 //!
 //! A mount, or a hard link, gives a file or a directory another name, which no path shows. So they are recognised by
 //! device and inode.
@@ -21,18 +21,24 @@ pub type FileId = (u64, u64);
 /// Time after which a change of the directory shows in its time.
 const SETTLED_AFTER: Duration = Duration::from_millis(100);
 
-/// The files of a state directory, by their ids.
+/// The files that a node keeps for itself, by their ids: those of its state directory, and those that configure it.
 #[derive(Debug)]
 pub struct OwnFiles {
-    directory: PathBuf,
+    places: Vec<PathBuf>,
     known: Mutex<Known>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    /// The time of the last change of the directory when it was read; nothing if a later one may not show.
-    changed: Option<SystemTime>,
+    places: Vec<KnownPlace>,
     ids: Arc<BTreeSet<FileId>>,
+}
+
+#[derive(Debug, Default)]
+struct KnownPlace {
+    /// The file or directory and the time of its last change when it was read; nothing if a later change may not show.
+    changed: Option<(FileId, SystemTime)>,
+    ids: BTreeSet<FileId>,
 }
 
 impl OwnFiles {
@@ -40,33 +46,66 @@ impl OwnFiles {
     #[must_use]
     pub fn of(state: &StateDir) -> OwnFiles {
         OwnFiles {
-            directory: state.path().to_owned(),
+            places: vec![state.path().to_owned()],
             known: Mutex::default(),
         }
     }
 
-    /// Returns the ids of the directory, and of what is in it now. Blocks.
+    /// Recognises these files and directories, and what is in them, as well.
+    #[must_use]
+    pub fn with(mut self, places: Vec<PathBuf>) -> OwnFiles {
+        self.places.extend(places);
+        self
+    }
+
+    /// Returns the ids of the files and directories, and of what is in them now. Blocks.
     #[must_use]
     pub fn ids(&self) -> Arc<BTreeSet<FileId>> {
-        let changed = fs::metadata(&self.directory).and_then(|directory| directory.modified());
-        let changed = changed.ok();
         let mut known = lock(&self.known);
-        if changed.is_none() || known.changed != changed {
-            // What cannot be read now was perhaps read before.
-            if let Ok(ids) = ids_in(&self.directory) {
-                known.ids = Arc::new(ids);
-            }
-            let now = SystemTime::now();
-            let is_settled = |changed: &SystemTime| *changed + SETTLED_AFTER < now;
-            known.changed = changed.filter(is_settled);
+        known
+            .places
+            .resize_with(self.places.len(), KnownPlace::default);
+        let mut is_changed = false;
+        for (path, known) in self.places.iter().zip(&mut known.places) {
+            is_changed |= known.look(path);
+        }
+        if is_changed {
+            let ids = known.places.iter().flat_map(|place| &place.ids).copied();
+            known.ids = Arc::new(ids.collect());
         }
         Arc::clone(&known.ids)
     }
 }
 
-/// Returns the ids of a directory and of what is in it.
+impl KnownPlace {
+    /// Reads the place if it changed. Returns whether it has other ids than before.
+    fn look(&mut self, path: &Path) -> bool {
+        let changed = fs::metadata(path).and_then(|there| Ok((id(&there), there.modified()?)));
+        let changed = changed.ok();
+        if changed.is_some() && self.changed == changed {
+            return false;
+        }
+        let now = SystemTime::now();
+        let is_settled = |(_, changed): &(FileId, SystemTime)| *changed + SETTLED_AFTER < now;
+        self.changed = changed.filter(is_settled);
+        // What cannot be read now was perhaps read before.
+        match ids_in(path) {
+            Ok(ids) if ids != self.ids => {
+                self.ids = ids;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Returns the ids of a file, or of a directory and of what is in it.
 fn ids_in(directory: &Path) -> io::Result<BTreeSet<FileId>> {
-    let mut ids = BTreeSet::from([id(&fs::metadata(directory)?)]);
+    let metadata = fs::metadata(directory)?;
+    let mut ids = BTreeSet::from([id(&metadata)]);
+    if !metadata.is_dir() {
+        return Ok(ids);
+    }
     for entry in fs::read_dir(directory)? {
         // What vanishes meanwhile is nobody's.
         ids.extend(entry?.metadata().map(|entry| id(&entry)));
@@ -134,6 +173,28 @@ mod tests {
             own.ids()
                 .contains(&id(&fs::metadata(state.path()).unwrap()))
         );
+    }
+
+    #[test]
+    fn what_configures_the_node_is_its_own() {
+        let (home, state) = state();
+        let (plugins, key) = (home.path().join("plugins"), home.path().join("key"));
+        let own = OwnFiles::of(&state).with(vec![plugins.clone(), key.clone()]);
+        let _ = own.ids();
+        fs::create_dir(&plugins).unwrap();
+        fs::write(plugins.join("a.rhai"), "").unwrap();
+        fs::write(&key, "k").unwrap();
+        let there = |path: &Path| own.ids().contains(&id(&fs::metadata(path).unwrap()));
+        assert!(there(&plugins) && there(&plugins.join("a.rhai")) && there(&key));
+        assert!(there(&state.path().to_owned()));
+        // Another directory in its place.
+        let other = home.path().join("other");
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("b.rhai"), "").unwrap();
+        fs::rename(&plugins, home.path().join("old")).unwrap();
+        std::os::unix::fs::symlink(&other, &plugins).unwrap();
+        assert!(there(&other) && there(&other.join("b.rhai")));
+        assert!(!there(&home.path().join("old/a.rhai")));
     }
 
     #[test]

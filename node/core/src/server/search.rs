@@ -34,6 +34,12 @@ const LIMIT_DEFAULT: usize = 100;
 /// Longest time.
 const TIME: Duration = Duration::from_secs(3);
 
+/// Most bytes of names and excerpts in an answer: whoever reads none of it holds them in memory.
+const ANSWER_MAX: usize = 512 << 10;
+
+/// Bytes of a hit beside its name and its excerpt, about.
+const HIT_SIZE: usize = 256;
+
 /// The parameters of a search.
 #[derive(Debug, Deserialize)]
 pub(super) struct Question {
@@ -105,7 +111,7 @@ pub(super) async fn hits(
         name: hit.file.name.clone(),
         size: Some(hit.file.size),
     };
-    let hits = std::mem::take(&mut answer.hits);
+    let (hits, is_cut) = within(std::mem::take(&mut answer.hits), ANSWER_MAX);
     let permitted = context
         .policy
         .hits(&asker, hits, SEARCH_LIMIT_MAX, wanted)
@@ -118,9 +124,30 @@ pub(super) async fn hits(
             let in_time = now() < deadline;
             in_time.then(|| digests.known_as(file)).flatten()
         };
-        SearchHits::of(answer, permitted.is_whole, &node, &digest)
+        SearchHits::of(answer, permitted.is_whole && !is_cut, &node, &digest)
     });
     described.await.map_err(|error| panicked(&error))
+}
+
+/// Returns the first hits that fit into so many bytes, and whether there are more.
+fn within(mut hits: Vec<Hit>, most: usize) -> (Vec<Hit>, bool) {
+    let mut left = most;
+    let fits = |hit: &Hit| {
+        left = left.checked_sub(size_of_hit(hit))?;
+        Some(())
+    };
+    let fitting = hits.iter().map_while(fits).count();
+    let is_cut = fitting < hits.len();
+    hits.truncate(fitting);
+    (hits, is_cut)
+}
+
+fn size_of_hit(hit: &Hit) -> usize {
+    let excerpt = hit.excerpt.as_ref().map_or(0, |excerpt| {
+        let around = excerpt.before.iter().chain(&excerpt.after);
+        excerpt.text.len() + around.map(|line| line.len()).sum::<usize>()
+    });
+    HIT_SIZE + hit.file.name.len() + excerpt
 }
 
 async fn ask(
@@ -146,4 +173,28 @@ async fn ask(
 fn panicked(error: &dyn std::error::Error) -> NoHits {
     tracing::error!(%error, "a handler failed");
     NoHits::Broken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_cut_where_its_bytes_end() {
+        let hit = |name: &str| {
+            Hit::of(&FileInfo {
+                name: name.to_owned(),
+                size: 0,
+                modified: None,
+                version: 0,
+            })
+        };
+        let hits = vec![hit("a"), hit("b"), hit("c")];
+        let (all, is_cut) = within(hits.clone(), 3 * (HIT_SIZE + 1));
+        assert_eq!((all.len(), is_cut), (3, false));
+        let (some, is_cut) = within(hits, 3 * (HIT_SIZE + 1) - 1);
+        assert_eq!((some.len(), is_cut), (2, true));
+        let long = hit(&"x".repeat(100));
+        assert_eq!(within(vec![long], HIT_SIZE).0.len(), 0);
+    }
 }

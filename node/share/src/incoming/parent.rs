@@ -102,8 +102,20 @@ impl Parent {
     /// Errors if the name is taken and is not to be replaced.
     pub(super) fn place(&self, temporary: &str, last: &str, replace: Replace) -> io::Result<()> {
         match replace {
-            Replace::Existing => self.directory.rename(temporary, &self.directory, last),
+            Replace::Existing => {
+                self.require_file(last)?;
+                self.directory.rename(temporary, &self.directory, last)
+            }
             Replace::Never => rename_to_new(&self.directory, temporary, last),
+        }
+    }
+
+    /// Errors if something else than a file has the name: a link, a pipe, a device.
+    fn require_file(&self, last: &str) -> io::Result<()> {
+        match self.directory.symlink_metadata(last) {
+            Ok(there) if !there.is_file() => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
     }
 
