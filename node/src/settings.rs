@@ -255,10 +255,8 @@ impl Settings {
         let named = or_else(args.peer, file.peer);
         let peers = all_peers(&named, peers_file.as_deref(), &mut bad_peers)?;
         let bytes = |said: Option<Size>, file: Option<Size>| said.or(file).map(Size::bytes);
-        let read_files = [&args.config, &peers_file, &network_key_file];
-        let read_files: Vec<PathBuf> = read_files.into_iter().flatten().cloned().collect();
         let node = NodeSettings {
-            configuration: plugins.iter().chain(&read_files).cloned().collect(),
+            configuration: given([&plugins, &args.config, &peers_file, &network_key_file]),
             share,
             listen,
             url,
@@ -275,13 +273,18 @@ impl Settings {
             state,
             skipped: bad_peers.iter().map(ToString::to_string).collect(),
             plugins,
-            read_files,
+            read_files: given([&args.config, &peers_file, &network_key_file]),
             network_key_file,
             meeting,
             sandbox: args.sandbox.or(file.sandbox).unwrap_or_default(),
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
         })
     }
+}
+
+/// Returns the paths that were given.
+fn given<const COUNT: usize>(paths: [&Option<PathBuf>; COUNT]) -> Vec<PathBuf> {
+    paths.into_iter().flatten().cloned().collect()
 }
 
 impl Settings {

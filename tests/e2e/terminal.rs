@@ -141,7 +141,7 @@ fn bash_completes_commands_names_and_peers_of_the_moment() {
             .map(str::to_owned)
             .collect()
     };
-    assert_eq!(offered("ctl gr"), ["grep"]);
+    assert_eq!(offered("ctl gre"), ["grep"]);
     assert_eq!(offered("ctl fetch not"), ["notes/a b.txt"]);
     assert_eq!(offered("ctl fetch 'notes/a"), ["notes/a b.txt"]);
     let behind_colon = far.url.strip_prefix("http:").unwrap();

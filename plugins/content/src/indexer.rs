@@ -211,6 +211,8 @@ impl<'a> Indexing<'a> {
             }
             until = until.min(close);
         }
+        // The file that was read last and its directories are not held meanwhile: somebody may want their room.
+        self.reader = self.shared.files.reader();
         self.shared.wait(self.pass, until);
         Ok(())
     }

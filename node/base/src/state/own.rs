@@ -186,7 +186,7 @@ mod tests {
         fs::write(&key, "k").unwrap();
         let there = |path: &Path| own.ids().contains(&id(&fs::metadata(path).unwrap()));
         assert!(there(&plugins) && there(&plugins.join("a.rhai")) && there(&key));
-        assert!(there(&state.path().to_owned()));
+        assert!(there(state.path()));
         // Another directory in its place.
         let other = home.path().join("other");
         fs::create_dir(&other).unwrap();

@@ -110,10 +110,12 @@ impl Parent {
         }
     }
 
-    /// Errors if something else than a file has the name: a link, a pipe, a device.
+    /// Errors if a link, a pipe or a device has the name. Over a directory nothing can be renamed.
     fn require_file(&self, last: &str) -> io::Result<()> {
         match self.directory.symlink_metadata(last) {
-            Ok(there) if !there.is_file() => Err(io::ErrorKind::AlreadyExists.into()),
+            Ok(there) if !there.is_file() && !there.is_dir() => {
+                Err(io::Error::other("a link, a pipe or a device has this name"))
+            }
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }

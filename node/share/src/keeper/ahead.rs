@@ -16,7 +16,7 @@ use std::{
 
 use node_base::sync::lock;
 
-use super::lister::{Found, KnownAs, Lister};
+use super::lister::{FoundDirectory, KnownAs, Lister};
 
 /// Most directories that are asked for ahead.
 pub(super) const AHEAD_MAX: usize = 8;
@@ -30,16 +30,16 @@ pub(super) struct Ahead {
 
 #[derive(Default)]
 struct State {
-    wanted: BTreeMap<String, Wanted>,
+    wanted: BTreeMap<String, DirectoryState>,
     is_over: bool,
 }
 
-enum Wanted {
+enum DirectoryState {
     /// Nobody has begun.
     Waiting(KnownAs),
     /// It is being listed.
     Begun,
-    Found(Found),
+    Found(FoundDirectory),
 }
 
 impl Ahead {
@@ -50,22 +50,24 @@ impl Ahead {
 
     /// Asks for the directory `name`, which is `known`.
     pub(super) fn want(&self, name: &str, known: KnownAs) {
-        let waiting = Wanted::Waiting(known);
+        let waiting = DirectoryState::Waiting(known);
         lock(&self.state).wanted.insert(name.to_owned(), waiting);
         self.news.notify_all();
     }
 
     /// Returns the directory `name`, which was asked for.
-    pub(super) fn take(&self, name: &str, lister: &mut Lister) -> Option<Found> {
+    pub(super) fn take(&self, name: &str, lister: &mut Lister) -> Option<FoundDirectory> {
         loop {
             let mut state = lock(&self.state);
             match state.wanted.remove(name)? {
-                Wanted::Found(found) => return Some(found),
-                Wanted::Waiting(known) => {
+                DirectoryState::Found(found) => return Some(found),
+                DirectoryState::Waiting(known) => {
                     drop(state);
                     return Some(lister.find(name, known));
                 }
-                Wanted::Begun => state.wanted.insert(name.to_owned(), Wanted::Begun),
+                DirectoryState::Begun => {
+                    state.wanted.insert(name.to_owned(), DirectoryState::Begun)
+                }
             };
             match state.begin() {
                 Some((other, known)) => {
@@ -109,7 +111,7 @@ impl Ahead {
     }
 
     fn list(&self, name: String, known: KnownAs, lister: &mut Lister) {
-        let found = Wanted::Found(lister.find(&name, known));
+        let found = DirectoryState::Found(lister.find(&name, known));
         lock(&self.state).wanted.insert(name, found);
         self.news.notify_all();
     }
@@ -120,9 +122,9 @@ impl State {
     fn begin(&mut self) -> Option<(String, KnownAs)> {
         let mut wanted = self.wanted.iter_mut();
         wanted.find_map(|(name, wanted)| match wanted {
-            Wanted::Waiting(known) => {
+            DirectoryState::Waiting(known) => {
                 let known = *known;
-                *wanted = Wanted::Begun;
+                *wanted = DirectoryState::Begun;
                 Some((name.clone(), known))
             }
             _ => None,

@@ -24,7 +24,7 @@ pub(super) struct Lister {
 pub(super) type KnownAs = Option<(FolderStamp, u64)>;
 
 /// A directory as it was found.
-pub(super) struct Found {
+pub(super) struct FoundDirectory {
     /// The time before it was looked at.
     pub(super) before: SystemTime,
     /// The fingerprint of its ignore file; 0 if there is none.
@@ -51,14 +51,14 @@ impl Lister {
     }
 
     /// Looks at the directory `name`, and lists it unless it is as it is `known`.
-    pub(super) fn find(&mut self, name: &str, known: KnownAs) -> Found {
+    pub(super) fn find(&mut self, name: &str, known: KnownAs) -> FoundDirectory {
         let before = SystemTime::now();
         let rules = self.rules(name);
         let metadata = self.open(name).and_then(|folder| folder.dir_metadata());
         let stamp = metadata.map(|metadata| FolderStamp::of(&metadata));
         let is_known = |stamp: &FolderStamp| known == Some((*stamp, rules));
         let has_changed = stamp.as_ref().is_ok_and(|stamp| !is_known(stamp));
-        Found {
+        FoundDirectory {
             before,
             rules,
             listed: has_changed.then(|| self.list(name)),

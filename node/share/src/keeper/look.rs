@@ -22,7 +22,7 @@ use node_wire::name::ShareName;
 use super::{
     Looked,
     ahead::{AHEAD_MAX, Ahead},
-    lister::{Found, KnownAs, Lister},
+    lister::{FoundDirectory, KnownAs, Lister},
     sweep::Depth,
 };
 use crate::{
@@ -319,8 +319,8 @@ impl<'c> Look<'c> {
     }
 
     /// Notes what was found at the directory `name`.
-    fn found(&mut self, name: &str, depth: Depth, found: Found) {
-        let Found {
+    fn found(&mut self, name: &str, depth: Depth, found: FoundDirectory) {
+        let FoundDirectory {
             before,
             rules,
             stamp,
