@@ -96,7 +96,7 @@ fn a_mount_of_the_state_in_the_share_is_not_shared() {
 }
 
 #[test]
-fn a_share_and_a_state_that_contain_each_other_by_mounts_are_refused() {
+fn share_and_state_that_contain_each_other_by_mounts_fail() {
     if !NodeOptions::can_mount() {
         return;
     }

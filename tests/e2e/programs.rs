@@ -223,3 +223,32 @@ fn runs(pid: &str) -> bool {
     stat.rsplit_once(')')
         .is_some_and(|(_, rest)| !rest.trim().starts_with('Z'))
 }
+
+#[test]
+fn a_program_gets_no_descriptor_that_its_node_was_given() {
+    let options = noded()
+        .file("a.json", r#"{"name": "Ann"}"#)
+        .limits("exec 3</dev/zero 7</dev/full");
+    let directory = directory(options.home());
+    let plugins = directory.display().to_string();
+    put(&directory, FILE, &documented());
+    let node = options.args(["--plugins", &plugins]).start();
+    wait_for(&node, "it is loaded", |plugin| plugin["state"] == "ready");
+    let open = |pid: &str| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd"))
+            .into_iter()
+            .flatten();
+        let lead = open
+            .flatten()
+            .filter_map(|entry| fs::read_link(entry.path()).ok());
+        let given = [Path::new("/dev/zero"), Path::new("/dev/full")];
+        lead.filter(|to| given.contains(&to.as_path()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(open(&node.pid().to_string()).len(), 2, "the node has them");
+    for child in children(node.pid()) {
+        assert_eq!(open(&child), Vec::<PathBuf>::new());
+    }
+    assert!(!children(node.pid()).is_empty());
+    node.stop();
+}

@@ -41,7 +41,7 @@ pub enum SecretError {
     Bad {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason why it is refused.
         reason: BadSecret,
     },
     /// The system gives no random bytes.

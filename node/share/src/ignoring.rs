@@ -91,7 +91,7 @@ pub(super) struct Ignoring {
     /// By directory: empty, or with a `/` at its end.
     kept: Mutex<BTreeMap<String, Kept>>,
     names: Arc<DiskNames>,
-    /// What is not shared by any name, if the node keeps something.
+    /// The files that are not shared by any name, if the node keeps some.
     own: Option<OwnFiles>,
 }
 

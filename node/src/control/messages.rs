@@ -122,6 +122,8 @@ impl Way<'_> {
                 continue;
             }
             if head.opcode != 0 {
+                // A message that begins within another one is an error, which the reader is to see.
+                to.write_all(&message.frames).await?;
                 message = Message {
                     is_gathered: head.opcode == TEXT && (self.gathers)(),
                     ..Message::default()

@@ -16,15 +16,23 @@ const WAIT: Duration = Duration::from_millis(500);
 /// The permits for answers of scripts and programs. Clones share them.
 ///
 /// At most half of the processors answer for plugins, so that there is always a free one for built-in handlers; the
-/// number of queries that wait is bounded too, so that they take no thread that others need.
+/// number of queries that wait is bounded too, so that they take no thread that others need. The owner's queries have
+/// permits of their own: strangers cannot take them all.
 #[derive(Clone, Debug)]
-pub struct Answers(Arc<Permits>);
+pub struct Answers {
+    owner: Arc<Permits>,
+    strangers: Arc<Permits>,
+}
 
 impl Answers {
-    /// Creates `count` permits.
+    /// Creates `count` permits for the owner's queries, and as many for those of strangers.
     #[must_use]
     pub fn new(count: usize) -> Answers {
-        Answers(Arc::new(Permits::with_waiting(count, WAITING_MAX)))
+        let permits = || Arc::new(Permits::with_waiting(count, WAITING_MAX));
+        Answers {
+            owner: permits(),
+            strangers: permits(),
+        }
     }
 
     /// Creates permits for half of the processors of this machine.
@@ -35,8 +43,13 @@ impl Answers {
     }
 
     /// Waits for a permit to answer. Returns `None` if there is none soon.
-    pub(crate) fn take(&self) -> Option<Permit<'_>> {
-        self.0.take_within(WAIT)
+    pub(crate) fn take(&self, of_stranger: bool) -> Option<Permit<'_>> {
+        let permits = if of_stranger {
+            &self.strangers
+        } else {
+            &self.owner
+        };
+        permits.take_within(WAIT)
     }
 }
 
@@ -66,9 +79,17 @@ mod tests {
     fn clones_share_their_permits() {
         let answers = Answers::new(1);
         let clone = answers.clone();
-        let taken = answers.take();
-        assert!(taken.is_some() && clone.take().is_none());
+        let taken = answers.take(false);
+        assert!(taken.is_some() && clone.take(false).is_none());
         drop(taken);
-        assert!(clone.take().is_some());
+        assert!(clone.take(false).is_some());
+    }
+
+    #[test]
+    fn strangers_leave_the_permits_of_the_owner() {
+        let answers = Answers::new(1);
+        let taken = answers.take(true);
+        assert!(taken.is_some() && answers.take(true).is_none());
+        assert!(answers.take(false).is_some());
     }
 }

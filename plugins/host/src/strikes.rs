@@ -47,8 +47,12 @@ impl Strikes {
     ///
     /// # Errors
     /// [`HandlerError::Failed`] if it is, or if too many plugins answer.
-    pub fn admit<'a>(&self, answers: &'a Answers) -> Result<Permit<'a>, HandlerError> {
-        let permit = answers.take();
+    pub fn admit<'a>(
+        &self,
+        answers: &'a Answers,
+        of_stranger: bool,
+    ) -> Result<Permit<'a>, HandlerError> {
+        let permit = answers.take(of_stranger);
         let permit = permit
             .ok_or_else(|| self.error("too many scripts and programs answer, try again later"))?;
         if self.is_disabled() {
@@ -115,10 +119,10 @@ mod tests {
         }
         strikes.worked();
         for n in 0..FAILURES_MAX {
-            assert!(strikes.admit(&answers).is_ok(), "after {n} failures");
+            assert!(strikes.admit(&answers, false).is_ok(), "after {n} failures");
             strikes.failed(&format!("no\n{n}"));
         }
-        let refused = strikes.admit(&answers).unwrap_err();
+        let refused = strikes.admit(&answers, false).unwrap_err();
         assert!(refused.to_string().contains("switched off"), "{refused}");
         let last = strikes.last().unwrap();
         assert!(last.ends_with("no, 2"), "{last}");
@@ -129,13 +133,13 @@ mod tests {
         let (strikes, answers) = (Strikes::new("x"), Answers::default());
         for _ in 0..FAILURES_MAX * 2 {
             strikes.failed_for(true, "odd text");
-            assert!(strikes.admit(&answers).is_ok());
+            assert!(strikes.admit(&answers, false).is_ok());
         }
         assert!(strikes.last().is_some());
         for _ in 0..FAILURES_MAX {
             strikes.failed_for(false, "odd text");
         }
-        assert!(strikes.admit(&answers).is_err());
+        assert!(strikes.admit(&answers, false).is_err());
     }
 
     #[test]

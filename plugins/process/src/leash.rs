@@ -35,8 +35,9 @@ const ENDING: Duration = Duration::from_millis(100);
 /// Pause between two looks at a process that ends.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
-/// The command of the shell: it waits for a line and becomes the program.
-const GATE: &str = "read -r go && exec \"$0\"";
+/// The command of the shell: it waits for a line and becomes the program. Descriptors that the node was started with and
+/// that it knows nothing of are closed, as far as a shell can name them.
+const GATE: &str = "read -r go && exec \"$0\" 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-";
 
 /// The environment of a program beside `PATH`.
 const LANGUAGE: (&str, &str) = ("LANG", "C.UTF-8");

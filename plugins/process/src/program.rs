@@ -295,7 +295,7 @@ impl Handler for Program {
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        let _permit = self.strikes.admit(&self.answers)?;
+        let _permit = self.strikes.admit(&self.answers, sink.is_of_stranger())?;
         let turn = self.turn.take(WAIT);
         let mut state: Taken<'_, State> = turn.ok_or_else(|| {
             self.strikes

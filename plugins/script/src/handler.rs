@@ -87,7 +87,7 @@ impl Handler for ScriptHandler {
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        let _permit = self.strikes.admit(&self.answers)?;
+        let _permit = self.strikes.admit(&self.answers, sink.is_of_stranger())?;
         let of_stranger = sink.is_of_stranger();
         let answered = background::run(|| {
             let call = Call::new(files);

@@ -140,7 +140,7 @@ impl Layout {
     }
 }
 
-/// What stands above the lines of a file, and a space before it.
+/// Returns the heading of the lines of a file, below a space.
 fn heading(last: &mut Option<Place>, place: &Place, window: Option<usize>) -> Vec<Painted> {
     let space = last.replace(place.clone()).map(|_| Painted::default());
     let node = named_node(place.node_name.as_deref(), &place.node);

@@ -230,7 +230,7 @@ fn those_that_do_not_introduce_themselves() {
 }
 
 #[test]
-fn answers_that_hang_for_strangers_switch_nothing_off_for_the_owner() {
+fn answers_that_hang_for_strangers_switch_nothing_off() {
     let lair = rogue("sleep 60");
     for n in 0..5 {
         let mut found = Found {

@@ -66,7 +66,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Spare {
     buffers: VecDeque<Vec<u8>>,
-    /// What they can hold, in bytes.
+    /// Their capacity together, in bytes.
     size: usize,
 }
 
