@@ -454,7 +454,6 @@ impl Digests {
 
     /// Compares all files with their digests, and reads those without.
     fn look(self: &Arc<Self>) {
-        node_base::platform::process::stand_back();
         let (mut read, mut bytes) = (0_u64, 0_u64);
         let mut after = String::new();
         loop {

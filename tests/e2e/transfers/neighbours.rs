@@ -47,7 +47,11 @@ impl Neighbourhood {
             Duration::from_secs(20),
             || {
                 let peers = neighbour.control().must("peer.list", json!({}));
-                let is_met = |peer: &Value| peer["kind"] == "sixhop" && !peer["latency"].is_null();
+                // Only a node whose id was proved is asked for others.
+                let is_met = |peer: &Value| {
+                    let is_answered = peer["kind"] == "sixhop" && !peer["latency"].is_null();
+                    is_answered && peer["id"].is_string()
+                };
                 let list = peers.as_array().or_else(|| peers["peers"].as_array());
                 if list.is_some_and(|peers| peers.iter().any(is_met)) {
                     Ok(())

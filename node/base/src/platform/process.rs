@@ -13,18 +13,6 @@ const HANGUP_BIT: u64 = 1;
 /// Sent when a file grows past a limit of the system.
 pub const FILE_SIZE_SIGNAL: i32 = 25;
 
-/// The nice value of a thread that stands back.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
-
-/// Lowers the priority of this thread for good: it yields to others when there are not enough processors. Does nothing
-/// where threads have no priority of their own.
-pub fn stand_back() {
-    // A system may forbid it; the work is done all the same.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
-}
-
 /// Has no memory of this process written to the disk when it dies: secrets and keys are in it.
 pub fn forbid_core_dumps() {
     let limit = Rlimit {
