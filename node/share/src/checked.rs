@@ -57,8 +57,8 @@ impl<P: BlobPlace + ?Sized> CheckedBlob<P> {
     /// Reads piece `index` into `piece`, in place of what was there. Blocks.
     ///
     /// # Errors
-    /// Errors if the piece cannot be read, if the file changed, or if the piece is not what the digest says. The place
-    /// is told, and `piece` is empty.
+    /// Errors if the piece cannot be read, if the file changed, or if the piece does not match the digest. The place
+    /// is notified, and `piece` is empty.
     pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
         read_piece(self.place.file(), &self.tree, index, piece)
             .and_then(|()| self.place.unchanged())

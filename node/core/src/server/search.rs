@@ -34,7 +34,7 @@ const LIMIT_DEFAULT: usize = 100;
 /// Longest time.
 const TIME: Duration = Duration::from_secs(3);
 
-/// Most bytes of names and excerpts in an answer: whoever reads none of it holds them in memory.
+/// Most bytes of names and excerpts in an answer. They stay in memory until the asker has read them.
 const ANSWER_MAX: usize = 512 << 10;
 
 /// Bytes of a hit beside its name and its excerpt, about.

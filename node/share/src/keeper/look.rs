@@ -249,7 +249,7 @@ impl<'c> Look<'c> {
             .and_then(|folder| folder.symlink_metadata(&*share.names.find(folder, last)));
         let own = share.ignoring.own();
         match found {
-            // It is told where it is listed.
+            // The listing of its directory reports it.
             Ok(found) if own.contains(&OnDisk::from(&found).id()) => Entry::Unclear,
             Ok(found) if found.is_dir() || found.is_file() => match verdict(found.is_dir()) {
                 Verdict::Shared if found.is_dir() => Entry::Directory,

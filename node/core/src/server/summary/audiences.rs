@@ -4,7 +4,7 @@
 //! far as the policy reads them. A policy that knows nothing but groups has few audiences.
 //!
 //! # Invariants
-//! - What is kept is what the policy of now decides on the files of now; all else is made anew.
+//! - A summary is used only while the policy and the files are those that it was made for.
 //! - At most [`AUDIENCES_MAX`] are kept; the oldest makes room.
 
 use std::{
