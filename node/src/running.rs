@@ -53,7 +53,7 @@ pub enum StartError {
     Node(#[from] NodeError),
     /// The control address cannot be listened on.
     #[error(
-        "cannot listen on {address} for the control connection: {error}; choose another one with --control"
+        "cannot listen on {address} for the control connection: {error}; another node may run here: choose other ports with `--listen 127.0.0.1:0 --control 127.0.0.1:0`"
     )]
     Control {
         /// The address.

@@ -632,7 +632,7 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeErro
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "; another program uses this port, choose another one with --listen"
+            "; another program uses this port, maybe another node: choose another port with --listen, as `--listen 127.0.0.1:0`"
         }
         io::ErrorKind::PermissionDenied => "; choose a port above 1023 with --listen",
         io::ErrorKind::AddrNotAvailable => {
