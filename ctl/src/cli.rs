@@ -6,9 +6,9 @@ pub(crate) mod duration;
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use node_api::search::SearchReach;
+use node_api::{level::Level, search::SearchReach};
 
 use crate::{
     connection::Existing,
@@ -43,6 +43,7 @@ Environment:
   SIXHOP_STATE        the state directory, as with --state
   SIXHOP_SECRET_FILE  where the secret is, if the state directory has none
   SIXHOP_SECRET       the secret itself, if there is no such file
+  SIXHOP_TOKEN_FILE   a file with a token to show instead, as with --token-file
   NO_COLOR            no colours, unless --color asks for them";
 
 /// Controls a Sixhop node: finds and fetches files, introduces peers, runs scripts.
@@ -64,6 +65,9 @@ pub(crate) struct GlobalArgs {
     /// The state directory of the node [default: $XDG_STATE_HOME/sixhop or ~/.local/state/sixhop]
     #[arg(long, global = true, value_name = "DIR", env = crate::connection::STATE_VARIABLE)]
     pub(crate) state: Option<PathBuf>,
+    /// A file with a token to show to the node instead of the secret; see `ctl token`
+    #[arg(long, global = true, value_name = "FILE", env = "SIXHOP_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Write results, and errors too, as JSON: one object, or one per line for streams
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -90,6 +94,7 @@ pub(crate) enum Command {
     Invite(InviteArgs),
     Peers(PeersArgs),
     Group(GroupArgs),
+    Token(TokenArgs),
     Ls(LsArgs),
     Rescan(RescanArgs),
     Status(StatusArgs),
@@ -402,6 +407,71 @@ pub(crate) enum GroupAction {
         /// Ids, addresses of `ctl invite`, or URLs of peers
         nodes: Vec<String>,
     },
+}
+
+/// Give others a right at the node, and take it back: programs that act for you, monitors, users of this machine.
+///
+/// A token is shown in place of the secret, with --token-file. read lets its holder search, list, and read content; fetch
+/// lets it bring files into the share, too; admin is everything. Each token is a line: name, level, last use, end.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl token add claude --may read --to claude.token
+  ctl token add nightly --may fetch --expires 30d > nightly.token
+  ctl token ls
+  ctl token rm claude                       what runs with it ends within a second
+  ctl --token-file claude.token search today.txt")]
+pub(crate) struct TokenArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<TokenAction>,
+}
+
+/// An action on tokens.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TokenAction {
+    /// Make a token and print it, once: the node keeps its hash alone
+    Add {
+        /// Name of the token: letters, digits, `-`, `_` and `.`
+        name: String,
+        /// What its holder may do
+        #[arg(long, value_name = "LEVEL", value_enum)]
+        may: MayLevel,
+        /// The time after which it ends, such as 12h or 30d [default: never]
+        #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+        expires: Option<Duration>,
+        /// Write the token to this new file, which you alone can read, instead of printing it
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// List them; so does `ctl token` alone
+    Ls,
+    /// Remove a token. What runs with it ends within a second
+    Rm {
+        /// Name of the token
+        name: String,
+    },
+}
+
+/// A level of rights, as it is typed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum MayLevel {
+    /// Search, list, read content, see status and events
+    Read,
+    /// Bring files into the share, too
+    Fetch,
+    /// Everything
+    Admin,
+}
+
+impl MayLevel {
+    /// Returns the level of the contract.
+    pub(crate) fn level(self) -> Level {
+        match self {
+            MayLevel::Read => Level::Read,
+            MayLevel::Fetch => Level::Fetch,
+            MayLevel::Admin => Level::Admin,
+        }
+    }
 }
 
 /// List the files that the node, or a peer of it, shares.

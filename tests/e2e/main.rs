@@ -69,6 +69,7 @@ mod strangers;
 mod summaries;
 mod terminal;
 mod tidy;
+mod tokens;
 mod transfers;
 mod ui;
 mod unprefixed;

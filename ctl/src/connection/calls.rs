@@ -8,12 +8,15 @@ use node_api::{
     error::{ApiError, ErrorCode},
     events::{EventPage, EventsClient},
     fetch::{FetchBatch, FetchClient, FetchPlan, FetchState, FetchStatus},
+    level::Level,
     node::{Check, NodeClient, NodeStatus},
     peer::{Group, Peer, PeerState, PeersClient},
     plugin::{Plugin, PluginsClient},
     search::{SearchAnswer, SearchClient, SearchReach},
     share::{ShareClient, ShareFile, ShareRescan, SkippedEntry},
+    token::{Token, TokensClient},
 };
+use node_base::token::TokenHash;
 use node_wire::Digest;
 use serde_json::{Map, Value};
 
@@ -90,7 +93,7 @@ impl Connection {
     ///
     /// [`require_answer`]: Connection::require_answer
     pub(crate) async fn hello(&self, url: &str) -> Result<Peer, CtlError> {
-        self.sorted_out(self.http.add(url.to_owned()).await)
+        self.sorted_out(PeersClient::add(&self.http, url.to_owned()).await)
     }
 
     /// Errors if a peer did not answer a `hello`.
@@ -246,6 +249,29 @@ impl Connection {
         nodes: Option<Vec<String>>,
     ) -> Result<bool, CtlError> {
         self.sorted_out(PeersClient::group_remove(&self.http, name.to_owned(), nodes).await)
+    }
+
+    /// Adds a token by the hash of its text.
+    pub(crate) async fn token_add(
+        &self,
+        name: &str,
+        may: Level,
+        hash: &TokenHash,
+        time: Option<Duration>,
+    ) -> Result<Token, CtlError> {
+        let seconds = time.map(|time| time.as_secs().max(1));
+        let added = TokensClient::add(&self.http, name.to_owned(), may, hash.to_string(), seconds);
+        self.sorted_out(added.await)
+    }
+
+    /// Lists the tokens.
+    pub(crate) async fn tokens(&self) -> Result<Vec<Token>, CtlError> {
+        self.sorted_out(TokensClient::list(&self.http).await)
+    }
+
+    /// Removes a token. Says whether there was one.
+    pub(crate) async fn token_remove(&self, name: &str) -> Result<bool, CtlError> {
+        self.sorted_out(TokensClient::remove(&self.http, name.to_owned()).await)
     }
 
     /// Checks what the node needs.
