@@ -12,6 +12,7 @@ use node_api::{level::Level, search::SearchReach};
 
 use crate::{
     connection::Existing,
+    mcp::install::Client,
     output::{ColorWhen, Format, Output, Verbosity},
 };
 
@@ -106,6 +107,7 @@ pub(crate) enum Command {
     Cache(CacheArgs),
     Plugin(PluginArgs),
     Ui(UiArgs),
+    Mcp(McpArgs),
     Call(CallArgs),
     Run(RunArgs),
     Shell(ShellArgs),
@@ -635,6 +637,61 @@ pub(crate) struct UiArgs {
     /// Print the address only
     #[arg(long)]
     pub(crate) no_open: bool,
+}
+
+/// Serve programs that act for you, by the Model Context Protocol on standard input and output.
+///
+/// Such a program starts this itself, and gets tools: search, grep, read, list, nodes; with --allow-fetch fetch, too. Give
+/// it a token of its own: with `install`, or with --token-file.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl mcp install claude                    a token that may read, and an entry in its configuration
+  ctl mcp --allow-fetch install codex       it may bring files into the share, too
+  ctl token rm claude                       take the right back
+  ctl mcp skill                             a text that tells a model when to use the tools
+  ctl --token-file my.token mcp             what a configuration has, for other programs")]
+pub(crate) struct McpArgs {
+    /// Let it bring files into the share
+    #[arg(long)]
+    pub(crate) allow_fetch: bool,
+    #[command(subcommand)]
+    pub(crate) action: Option<McpAction>,
+}
+
+/// An action around the server of tools.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum McpAction {
+    /// Give a program a token and an entry in its configuration
+    Install {
+        /// The program
+        #[arg(value_enum)]
+        client: McpClient,
+    },
+    /// Print a text that tells a model when and how to use the tools
+    Skill,
+}
+
+/// A program that acts for people.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum McpClient {
+    /// Claude Code
+    Claude,
+    /// Codex
+    Codex,
+    /// Cursor
+    Cursor,
+}
+
+impl McpClient {
+    /// Returns the program whose entry is made.
+    pub(crate) fn client(self) -> Client {
+        match self {
+            McpClient::Claude => Client::Claude,
+            McpClient::Codex => Client::Codex,
+            McpClient::Cursor => Client::Cursor,
+        }
+    }
 }
 
 /// Call any method of the control connection and print the result.

@@ -18,6 +18,7 @@ pub(crate) mod invite;
 pub(crate) mod log_level;
 pub(crate) mod ls;
 pub(crate) mod man;
+pub(crate) mod mcp;
 pub(crate) mod peers;
 pub(crate) mod plugin;
 pub(crate) mod renew_secret;
@@ -75,6 +76,7 @@ pub(crate) fn execute(
         Command::Cache(args) => runtime.block_on(cache::run(args.action, context)),
         Command::Plugin(args) => runtime.block_on(plugin::run(args.action, context)),
         Command::Ui(args) => runtime.block_on(ui::run(args, context)),
+        Command::Mcp(args) => runtime.block_on(mcp::run(args, context)),
         Command::Call(args) => runtime.block_on(call::run(args, context)),
         Command::Run(args) => run::run(args, context, runtime),
         Command::Shell(args) => shell::run(&args, context, runtime),

@@ -236,6 +236,11 @@ fn window(outlet: &impl AsFd) -> Option<usize> {
     (width > 0).then_some(width.into())
 }
 
+/// Returns a value as one line of JSON in printable characters.
+pub(crate) fn json_line(value: &impl Serialize) -> Result<String, CtlError> {
+    json::line(value)
+}
+
 /// Returns foreign text on one line, safe for a terminal.
 pub(crate) fn escaped(text: &str) -> String {
     escaped_whole(text).to_string()

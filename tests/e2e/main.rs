@@ -13,6 +13,7 @@
     reason = "the parts of tests that are functions are tests too"
 )]
 
+mod agents;
 mod blobs;
 mod cache;
 mod capture;

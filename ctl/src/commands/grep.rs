@@ -228,7 +228,7 @@ fn filter_of(glob: &str) -> Result<String, CtlError> {
 }
 
 /// Returns a filter; the node decides whether it is valid.
-fn filter(word: &str) -> Result<String, CtlError> {
+pub(crate) fn filter(word: &str) -> Result<String, CtlError> {
     let keys = ["ext:", "size:", "after:", "before:", "kind:"];
     let lower = word.to_ascii_lowercase();
     let lower = lower.strip_prefix('-').unwrap_or(&lower);
@@ -247,7 +247,7 @@ fn around(args: &GrepArgs) -> (usize, usize) {
 }
 
 /// Returns a regular expression for exactly this text.
-fn literally(text: &str) -> String {
+pub(crate) fn literally(text: &str) -> String {
     let special = |c: &char| r"\.+*?()|[]{}^$#&-~".contains(*c);
     let escape = |c: char| special(&c).then_some('\\').into_iter().chain([c]);
     text.chars().flat_map(escape).collect()

@@ -39,7 +39,7 @@ const PROMPT: &str = "> ";
 const EXIT: &str = "exit";
 
 /// Commands of `ctl` that mean nothing at the prompt.
-const NOT_HERE: [&str; 5] = ["shell", "up", "completions", "complete", "man"];
+const NOT_HERE: [&str; 6] = ["shell", "up", "completions", "complete", "man", "mcp"];
 
 /// The decision to go on after a line or not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -7,13 +7,15 @@ use node_api::{
     cache::{CacheBlob, CacheCleared, CacheClient},
     error::{ApiError, ErrorCode},
     events::{EventPage, EventsClient},
-    fetch::{FetchBatch, FetchClient, FetchPlan, FetchState, FetchStatus},
+    fetch::{
+        FetchBatch, FetchClient, FetchPlan, FetchState, FetchStatus, WAIT_SECONDS_MAX,
+    },
     level::Level,
     node::{Check, NodeClient, NodeStatus},
     peer::{Group, Peer, PeerState, PeersClient},
     plugin::{Plugin, PluginsClient},
     search::{SearchAnswer, SearchClient, SearchReach},
-    share::{ShareClient, ShareFile, ShareRescan, SkippedEntry},
+    share::{FolderListing, ShareClient, ShareFile, ShareRescan, SkippedEntry},
     token::{Token, TokensClient},
 };
 use node_base::token::TokenHash;
@@ -149,6 +151,17 @@ impl Connection {
             }
             after = page.next;
         }
+    }
+
+    /// Lists one folder of the node, behind the name `after`.
+    pub(crate) async fn browse(
+        &self,
+        folder: &Folder,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<FolderListing, CtlError> {
+        let name = (!folder.0.is_empty()).then(|| folder.0.clone());
+        self.sorted_out(ShareClient::browse(&self.http, name, after, Some(limit)).await)
     }
 
     /// Returns whether the node shares a file of exactly this name.
@@ -352,6 +365,11 @@ impl Connection {
         let replace = Some(existing == Existing::Replace);
         let start = FetchClient::start_matching(&self.http, query.to_owned(), replace);
         self.sorted_out(start.await)
+    }
+
+    /// Waits for the end of a fetch, for 20 seconds at most, and says how far it is.
+    pub(crate) async fn wait_fetch(&self, id: u64) -> Result<FetchStatus, CtlError> {
+        self.sorted_out(FetchClient::wait(&self.http, id, Some(WAIT_SECONDS_MAX)).await)
     }
 
     /// Brings a file into the share and waits until it is there. `on_change` sees every new status, the last one

@@ -23,6 +23,9 @@ pub struct NodeStatus {
     /// The name under which people see this node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// True if it is of a private network: it talks to members of that network alone.
+    #[serde(default)]
+    pub private: bool,
     /// URL under which peers reach this node.
     pub url: String,
     /// Address on which it listens for peers.
