@@ -204,7 +204,8 @@ pub(crate) enum TransfersAction {
 ///
 /// A query is a name, a glob, or words of a name, misspelt ones too; a prefix such as text: chooses the handler. Filters
 /// are ext:pdf,txt size:>10M after:2026-01-31 before:7d; "quoted" parts are always text. Each hit is a line:
-/// name, size, node; hits inside files have the place below, or behind that in a pipe. They come as nodes answer.
+/// name, size, node; hits inside files have the place below, or behind that in a pipe. They come as nodes answer. With
+/// --json, each hit is one line and the last one says how complete they are; see docs/json.md.
 /// The node asks its peers and those that they name, up to six hops. Without a hit the exit code is 3, or 7 if the answer is not complete.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -214,7 +215,7 @@ Examples:
   ctl search holliday                names with this word, or nearly this
   ctl search 'text:annual report ext:md,txt after:2026-01-31'
   ctl search summer holiday          the words need no quotes
-  ctl search '*.txt' --json | jq -r '.hits[].name'")]
+  ctl search '*.txt' --json | jq -r 'select(.type == \"hit\").name'")]
 pub(crate) struct SearchArgs {
     /// The query: [handler:]text
     #[arg(required = true, value_name = "QUERY")]
@@ -247,7 +248,7 @@ Examples:
   ctl grep -F -C 2 'a[0]' after:7d            the text itself, with two lines around it, in files of this week
   ctl grep -w -F 'C++' -l                     only the names of files that have it
   ctl grep -e todo -e fixme -i -g '*.rs'      one of two patterns, in either case
-  ctl grep --json unwrap | jq -r 'select(.name).name' | sort -u")]
+  ctl grep --json unwrap | jq -r 'select(.type == \"hit\").name' | sort -u")]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "these are the flags of ripgrep"

@@ -151,6 +151,11 @@ impl Output {
         self.line(&json::line(value)?)
     }
 
+    /// Writes an object as one line of a stream of JSON, which says its kind: `hit`, `progress`, `end`.
+    pub(crate) fn record(self, kind: &str, said: &impl Serialize) -> Result<(), CtlError> {
+        self.json(&json::Record { kind, said })
+    }
+
     /// Writes a value as JSON for a person to read, or as one line into a pipe.
     pub(crate) fn json_for_reading(self, value: &impl Serialize) -> Result<(), CtlError> {
         if self.is_for_a_person() {

@@ -37,6 +37,7 @@ mod hints;
 mod hooks;
 mod how_to;
 mod http_front;
+mod json;
 mod meeting;
 mod memory;
 mod mesh;

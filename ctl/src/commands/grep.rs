@@ -3,7 +3,6 @@
 mod lines;
 
 use node_api::search::{SearchAnswer, SearchNews, SearchReach};
-use serde_json::json;
 
 use self::lines::{Layout, Row, Shown};
 use super::Context;
@@ -29,7 +28,7 @@ pub(crate) async fn run(args: GrepArgs, context: &Context) -> Result<(), CtlErro
     let shown = show_as_they_come(&args, &query, &node, output);
     let (found, answer) = context.while_read(shown).await?;
     if output.is_json() {
-        output.json(&summary(&answer))?;
+        output.record("end", &completeness::end(&answer, Trace::wanted(args.trace)))?;
     } else {
         completeness::tell(output, &answer, Trace::wanted(args.trace));
     }
@@ -64,7 +63,7 @@ async fn show_as_they_come(
                 found += hits.len();
                 for hit in &hits {
                     if output.is_json() {
-                        output.json(hit)?;
+                        output.record("hit", hit)?;
                     } else {
                         print(output, &mut layout, shown.hit(hit))?;
                     }
@@ -251,18 +250,6 @@ pub(crate) fn literally(text: &str) -> String {
     let special = |c: &char| r"\.+*?()|[]{}^$#&-~".contains(*c);
     let escape = |c: char| special(&c).then_some('\\').into_iter().chain([c]);
     text.chars().flat_map(escape).collect()
-}
-
-/// Returns the last line of JSON: how complete the others are.
-fn summary(answer: &SearchAnswer) -> serde_json::Value {
-    json!({
-        "end": answer.end,
-        "asked": answer.asked,
-        "answered": answer.answered,
-        "timed_out": answer.timed_out,
-        "passed_over": answer.passed_over,
-        "trace": answer.trace,
-    })
 }
 
 #[cfg(test)]
