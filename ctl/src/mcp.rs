@@ -73,9 +73,7 @@ impl Tools {
             "read" => calls::read(self, calls::arguments(arguments)?).await,
             "list" => calls::list(self, calls::arguments(arguments)?).await,
             "nodes" => calls::nodes(self, calls::arguments(arguments)?).await,
-            "fetch" if self.allows_fetch => {
-                calls::fetch(self, calls::arguments(arguments)?).await
-            }
+            "fetch" if self.allows_fetch => calls::fetch(self, calls::arguments(arguments)?).await,
             _ => Err(CtlError::usage("there is no such tool")),
         }
     }

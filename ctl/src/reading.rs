@@ -89,11 +89,7 @@ async fn pieces(
 }
 
 /// Gives the bytes of a file without a digest to `sink`, from its begin on, until it is full.
-pub(crate) async fn named(
-    node: &Connection,
-    name: &str,
-    sink: impl Sink,
-) -> Result<(), CtlError> {
+pub(crate) async fn named(node: &Connection, name: &str, sink: impl Sink) -> Result<(), CtlError> {
     let url = download::peer_port(&node.status().await?);
     let pass = node.pass(name).await?;
     let wanted = QueryTarget {

@@ -199,6 +199,9 @@ fn hostile_excerpt_is_one_line_of_json() {
     assert!(!run.stdout.contains(is_harmful), "{:?}", run.stdout);
     let found = run.json_lines();
     let mut said = found.iter().map(|line| &line["excerpt"]["text"]);
-    assert!(said.any(|text| text == HOSTILE), "nothing is lost: {found:?}");
+    assert!(
+        said.any(|text| text == HOSTILE),
+        "nothing is lost: {found:?}"
+    );
     node.stop();
 }

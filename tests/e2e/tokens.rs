@@ -250,9 +250,13 @@ fn subscribed(node: &NodeProcess, file: &Path) -> TcpStream {
         .write_all(&[0x81, 0x80 | length, 0, 0, 0, 0])
         .unwrap();
     stream.write_all(call.as_bytes()).unwrap();
-    let count = stream.read(&mut read).unwrap();
-    let answer = String::from_utf8_lossy(&read[..count]).into_owned();
-    assert!(answer.contains("result"), "{answer}");
+    // The head of a frame may come before the frame.
+    let mut answer = String::new();
+    while !answer.contains("result") {
+        let count = stream.read(&mut read).unwrap();
+        assert!(count > 0, "{answer}");
+        answer += &String::from_utf8_lossy(&read[..count]);
+    }
     stream
 }
 

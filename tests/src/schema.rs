@@ -5,7 +5,14 @@
 use serde_json::Value;
 
 /// Keys that say nothing about what is valid.
-const REMARKS: [&str; 6] = ["$schema", "title", "description", "default", "format", "definitions"];
+const REMARKS: [&str; 6] = [
+    "$schema",
+    "title",
+    "description",
+    "default",
+    "format",
+    "definitions",
+];
 
 /// A schema with its definitions.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +38,9 @@ impl<'a> Schema<'a> {
     fn holds(&self, schema: &Value, value: &Value, place: &str) -> Result<(), String> {
         let Value::Object(keys) = schema else {
             let is_right = schema == &Value::Bool(true);
-            return is_right.then_some(()).ok_or_else(|| format!("{place}: not allowed"));
+            return is_right
+                .then_some(())
+                .ok_or_else(|| format!("{place}: not allowed"));
         };
         for (key, said) in keys {
             self.key(key, said, (schema, value), place)?;
@@ -46,7 +55,6 @@ impl<'a> Schema<'a> {
         (schema, value): (&Value, &Value),
         place: &str,
     ) -> Result<(), String> {
-        let wrong = |what: &str| Err(format!("{place}: {value} {what} {said}"));
         match key {
             _ if REMARKS.contains(&key) => Ok(()),
             "$ref" => {
@@ -55,40 +63,69 @@ impl<'a> Schema<'a> {
                 let target = target.ok_or_else(|| format!("{place}: {said} leads nowhere"))?;
                 self.holds(target, value, place)
             }
-            "type" if !is_of_type(said, value) => wrong("is not of type"),
-            "const" if value != said => wrong("is not"),
-            "enum" if !list(said).contains(value) => wrong("is none of"),
-            "minimum" if value.as_f64() < said.as_f64() => wrong("is less than"),
-            "maximum" if value.as_f64() > said.as_f64() => wrong("is more than"),
-            "minItems" if (list(value).len() as u64) < said.as_u64().unwrap_or(0) => wrong("is shorter than"),
-            "maxItems" if list(value).len() as u64 > said.as_u64().unwrap_or(u64::MAX) => wrong("is longer than"),
-            "type" | "const" | "enum" | "minimum" | "maximum" | "minItems" | "maxItems" => Ok(()),
-            "allOf" => list(said).iter().try_for_each(|schema| self.holds(schema, value, place)),
+            "allOf" => {
+                let mut all = list(said).iter();
+                all.try_for_each(|schema| self.holds(schema, value, place))
+            }
             "anyOf" | "oneOf" => {
-                let all = list(said).iter().map(|schema| self.holds(schema, value, place));
+                let all = list(said).iter();
+                let all = all.map(|schema| self.holds(schema, value, place));
                 let failures: Vec<String> = all.filter_map(Result::err).collect();
                 let is_right = failures.len() < list(said).len();
                 is_right.then_some(()).ok_or_else(|| failures.join("; or "))
             }
-            "required" => list(said).iter().try_for_each(|name| {
-                let has = value.get(name.as_str().unwrap_or_default()).is_some();
-                (has || !value.is_object()).then_some(()).ok_or_else(|| format!("{place}: {name} is missing"))
-            }),
-            "properties" => said.as_object().into_iter().flatten().try_for_each(|(name, schema)| {
-                let member = value.get(name.as_str());
-                member.map_or(Ok(()), |member| self.holds(schema, member, &format!("{place}.{name}")))
-            }),
-            "additionalProperties" => value.as_object().into_iter().flatten().try_for_each(|(name, member)| {
-                let is_known = schema["properties"].get(name.as_str()).is_some();
-                if is_known { Ok(()) } else { self.holds(said, member, &format!("{place}.{name}")) }
-            }),
+            "properties" | "additionalProperties" => {
+                self.members(key, said, (schema, value), place)
+            }
             "items" => list(value).iter().enumerate().try_for_each(|(at, item)| {
                 let schema = said.get(at).filter(|_| said.is_array()).unwrap_or(said);
                 self.holds(schema, item, &format!("{place}[{at}]"))
             }),
-            _ => Err(format!("{place}: the key {key} of the schema is not known here")),
+            _ => plain(key, said, value).map_err(|what| format!("{place}: {value} {what} {said}")),
         }
     }
+
+    fn members(
+        &self,
+        key: &str,
+        said: &Value,
+        (schema, value): (&Value, &Value),
+        place: &str,
+    ) -> Result<(), String> {
+        let mut members = value.as_object().into_iter().flatten();
+        members.try_for_each(|(name, member)| {
+            let described = schema["properties"].get(name.as_str());
+            let of_key = if key == "properties" {
+                described
+            } else {
+                Some(said).filter(|_| described.is_none())
+            };
+            of_key.map_or(Ok(()), |schema| {
+                self.holds(schema, member, &format!("{place}.{name}"))
+            })
+        })
+    }
+}
+
+/// Checks a value against a key that needs no other schema. The error is the reason, in front of what the key says.
+fn plain(key: &str, said: &Value, value: &Value) -> Result<(), &'static str> {
+    let length = list(value).len() as u64;
+    let has = |name: &Value| value.get(name.as_str().unwrap_or_default()).is_some();
+    let (is_right, what) = match key {
+        "type" => (is_of_type(said, value), "is not of type"),
+        "const" => (value == said, "is not"),
+        "enum" => (list(said).contains(value), "is none of"),
+        "minimum" => (value.as_f64() >= said.as_f64(), "is less than"),
+        "maximum" => (value.as_f64() <= said.as_f64(), "is more than"),
+        "minItems" => (Some(length) >= said.as_u64(), "is shorter than"),
+        "maxItems" => (Some(length) <= said.as_u64(), "is longer than"),
+        "required" => (
+            !value.is_object() || list(said).iter().all(has),
+            "has not all of",
+        ),
+        _ => (false, "meets a key that is not known here, with"),
+    };
+    is_right.then_some(()).ok_or(what)
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -150,6 +187,9 @@ mod tests {
         }
         assert_eq!(schema.check("pair", &json!([1, "a"])), Ok(()));
         assert!(schema.check("pair", &json!(["a", 1])).is_err());
-        assert!(schema.check("odd", &json!("x")).is_err(), "a key that it does not know");
+        assert!(
+            schema.check("odd", &json!("x")).is_err(),
+            "a key that it does not know"
+        );
     }
 }

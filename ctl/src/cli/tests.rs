@@ -27,17 +27,6 @@ fn every_command_is_understood() {
         "transfers drop 12 --json",
         "peers ls",
         "peers rm http://127.0.0.1:4242",
-        "token",
-        "token add a --may read",
-        "mcp",
-        "mcp --allow-fetch",
-        "mcp --allow-fetch install codex",
-        "mcp install claude",
-        "mcp skill",
-        "token add a --may fetch --expires 30d --to a.token",
-        "token ls --json",
-        "token rm a",
-        "--token-file a.token search x",
         "stop",
         "status --counters",
         "renew-secret",
@@ -74,6 +63,25 @@ fn every_command_is_understood() {
         "completions bash",
         "--state DIR --json --quiet --timeout 30s peers",
         "peers --state DIR --json -q --timeout 500ms",
+    ] {
+        assert!(parse(line).is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn every_command_about_rights_is_understood() {
+    for line in [
+        "token",
+        "token add a --may read",
+        "token add a --may fetch --expires 30d --to a.token",
+        "token ls --json",
+        "token rm a",
+        "--token-file a.token search x",
+        "mcp",
+        "mcp --allow-fetch",
+        "mcp --allow-fetch install codex",
+        "mcp install claude",
+        "mcp skill",
     ] {
         assert!(parse(line).is_ok(), "{line}");
     }

@@ -11,12 +11,7 @@ pub(crate) use self::lines::LineRange;
 use self::lines::{Printed, Printer};
 use super::Context;
 use crate::{
-    cli::CatArgs,
-    connection::Connection,
-    download::Sink,
-    error::CtlError,
-    output::escaped,
-    reading,
+    cli::CatArgs, connection::Connection, download::Sink, error::CtlError, output::escaped, reading,
 };
 
 /// Runs the command.

@@ -28,7 +28,10 @@ pub(crate) async fn run(args: GrepArgs, context: &Context) -> Result<(), CtlErro
     let shown = show_as_they_come(&args, &query, &node, output);
     let (found, answer) = context.while_read(shown).await?;
     if output.is_json() {
-        output.record("end", &completeness::end(&answer, Trace::wanted(args.trace)))?;
+        output.record(
+            "end",
+            &completeness::end(&answer, Trace::wanted(args.trace)),
+        )?;
     } else {
         completeness::tell(output, &answer, Trace::wanted(args.trace));
     }

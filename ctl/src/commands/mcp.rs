@@ -84,7 +84,9 @@ async fn give_token(
 ) -> Result<(), CtlError> {
     let node = context.connect()?;
     let tokens = context.patience.bound(node.tokens()).await?;
-    let there = tokens.iter().find(|token| token.name == new.name && !token.expired);
+    let there = tokens
+        .iter()
+        .find(|token| token.name == new.name && !token.expired);
     let name = new.name;
     match there {
         Some(token) if token.may != new.may => {

@@ -7,9 +7,7 @@ use node_api::{
     cache::{CacheBlob, CacheCleared, CacheClient},
     error::{ApiError, ErrorCode},
     events::{EventPage, EventsClient},
-    fetch::{
-        FetchBatch, FetchClient, FetchPlan, FetchState, FetchStatus, WAIT_SECONDS_MAX,
-    },
+    fetch::{FetchBatch, FetchClient, FetchPlan, FetchState, FetchStatus, WAIT_SECONDS_MAX},
     level::Level,
     node::{Check, NodeClient, NodeStatus},
     peer::{Group, Peer, PeerState, PeersClient},

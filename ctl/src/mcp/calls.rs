@@ -177,7 +177,9 @@ pub(super) struct FetchArguments {
 pub(super) async fn fetch(tools: &Tools, asked: FetchArguments) -> Result<String, CtlError> {
     let node = tools.connect()?;
     let digest = asked.digest.as_deref().map(bare).map(str::to_owned);
-    let mut status = node.start_fetch(&asked.name, digest, Existing::Keep).await?;
+    let mut status = node
+        .start_fetch(&asked.name, digest, Existing::Keep)
+        .await?;
     for _ in 0..WAITS {
         if status.state.is_over() {
             break;

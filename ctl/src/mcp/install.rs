@@ -10,7 +10,7 @@
 
 use std::{
     env, fs,
-    io::{self, ErrorKind, Write},
+    io::{ErrorKind, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -55,7 +55,11 @@ impl Client {
     pub(crate) fn enter(self, command: &[String]) -> Result<(), CtlError> {
         match self {
             Client::Claude => {
-                by_program("claude", &["mcp", "add", "--scope", "user", SERVER, "--"], command)?;
+                by_program(
+                    "claude",
+                    &["mcp", "add", "--scope", "user", SERVER, "--"],
+                    command,
+                )?;
                 skill(&home("~/.claude/skills/sixhop/SKILL.md")?)
             }
             Client::Codex => by_program("codex", &["mcp", "add", SERVER, "--"], command),
@@ -225,7 +229,8 @@ mod tests {
         let command = words(&["/bin/ctl", "mcp"]);
         in_file(&file, &command).unwrap();
         let entry = json!({ "command": "/bin/ctl", "args": ["mcp"] });
-        let read = || -> Value { serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap() };
+        let read =
+            || -> Value { serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap() };
         assert_eq!(read(), json!({ "mcpServers": { "sixhop": entry } }));
         let other = json!({ "b": [1], "mcpServers": { "other": {}, "sixhop": { "url": "x" } } });
         fs::write(&file, other.to_string()).unwrap();
@@ -235,7 +240,11 @@ mod tests {
         for broken in ["{", "[]", r#"{"mcpServers":[]}"#] {
             fs::write(&file, broken).unwrap();
             assert!(in_file(&file, &command).is_err());
-            assert_eq!(fs::read_to_string(&file).unwrap(), broken, "it is left alone");
+            assert_eq!(
+                fs::read_to_string(&file).unwrap(),
+                broken,
+                "it is left alone"
+            );
         }
     }
 

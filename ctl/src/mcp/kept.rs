@@ -51,7 +51,9 @@ impl Kept {
 
     /// Returns the finding of a cursor, its number, and the place in it.
     pub(super) fn at(&self, cursor: &str) -> Result<(u64, Arc<Finding>, usize), CtlError> {
-        let parts = cursor.strip_prefix('k').and_then(|rest| rest.split_once('.'));
+        let parts = cursor
+            .strip_prefix('k')
+            .and_then(|rest| rest.split_once('.'));
         let parts = parts.and_then(|(number, place)| {
             Some((number.parse::<u64>().ok()?, place.parse::<usize>().ok()?))
         });
@@ -59,9 +61,8 @@ impl Kept {
             parts.ok_or_else(|| CtlError::usage("this is no cursor of an answer"))?;
         let mut findings = self.findings.iter();
         let found = findings.find(|(of, _)| *of == number);
-        let (_, finding) = found.ok_or_else(|| {
-            CtlError::not_found("this cursor is too old; call again without it")
-        })?;
+        let (_, finding) = found
+            .ok_or_else(|| CtlError::not_found("this cursor is too old; call again without it"))?;
         Ok((number, Arc::clone(finding), place))
     }
 }
@@ -98,13 +99,27 @@ mod tests {
         }
         assert_eq!(kept.at(&cursor(first, 0)).unwrap_err().exit_code(), 3);
         let large = kept.keep(finding(ITEMS_MAX + 1));
-        assert_eq!(kept.findings.len(), 1, "the last one is kept, however large");
+        assert_eq!(
+            kept.findings.len(),
+            1,
+            "the last one is kept, however large"
+        );
         assert!(kept.at(&cursor(large, 0)).is_ok());
     }
 
     #[test]
     fn what_is_no_cursor_is_refused() {
-        for text in ["", "k", "k1", "k1.", "k.1", "x1.1", "k1.-1", "k1.1.1", "k99999999999999999999.1"] {
+        for text in [
+            "",
+            "k",
+            "k1",
+            "k1.",
+            "k.1",
+            "x1.1",
+            "k1.-1",
+            "k1.1.1",
+            "k99999999999999999999.1",
+        ] {
             let code = Kept::default().at(text).unwrap_err().exit_code();
             assert_eq!(code, 2, "{text}");
         }

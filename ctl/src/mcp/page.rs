@@ -162,7 +162,12 @@ fn cut(item: &Item) -> Item {
     of.insert("cut".to_owned(), json!(true));
     Item {
         of,
-        lines: item.lines.iter().take(1).map(|line| short(line, CUT)).collect(),
+        lines: item
+            .lines
+            .iter()
+            .take(1)
+            .map(|line| short(line, CUT))
+            .collect(),
     }
 }
 

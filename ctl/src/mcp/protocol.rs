@@ -306,10 +306,15 @@ mod tests {
     #[test]
     fn a_call_names_a_tool_that_there_is() {
         let call = |params: Value| {
-            answered(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }))
+            answered(
+                &json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }),
+            )
         };
         let made = call(json!({ "name": "search", "arguments": { "query": "a" } }));
-        assert_eq!(made, json!({ "called": "search", "with": { "query": "a" } }));
+        assert_eq!(
+            made,
+            json!({ "called": "search", "with": { "query": "a" } })
+        );
         assert_eq!(call(json!({ "name": "search" }))["with"], json!({}));
         for wrong in [
             json!({}),
@@ -317,7 +322,11 @@ mod tests {
             json!({ "name": "stop" }),
             json!({ "name": "search", "arguments": [1] }),
         ] {
-            assert_eq!(call(wrong.clone())["error"]["code"], INVALID_PARAMS, "{wrong}");
+            assert_eq!(
+                call(wrong.clone())["error"]["code"],
+                INVALID_PARAMS,
+                "{wrong}"
+            );
         }
     }
 
@@ -358,8 +367,12 @@ mod tests {
         ] {
             assert_eq!(code(text), None, "{text}");
         }
-        let cancelled = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}}"#;
-        assert_eq!(Message::read(cancelled.as_bytes()), Message::Cancelled(json!(3)));
+        let cancelled =
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}}"#;
+        assert_eq!(
+            Message::read(cancelled.as_bytes()),
+            Message::Cancelled(json!(3))
+        );
         assert_eq!(Message::read(&[0xff, 0xfe]), Message::read(b"nonsense"));
     }
 }

@@ -5,12 +5,7 @@
 //!   its answers is not listened to.
 //! - A call ends with its time, or when its client takes it back.
 
-use std::{
-    collections::HashMap,
-    io,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
 use node_api::error::{ApiError, ErrorCode};
 use serde_json::{Map, Value};
@@ -284,7 +279,10 @@ mod tests {
         let mut ids = Vec::new();
         for line in answers.lines() {
             let answer: Value = serde_json::from_str(line).unwrap();
-            assert_eq!(answer["result"]["isError"], true, "there is no node: {answer}");
+            assert_eq!(
+                answer["result"]["isError"], true,
+                "there is no node: {answer}"
+            );
             ids.push(answer["id"].as_u64().unwrap());
         }
         ids.sort_unstable();
@@ -323,7 +321,13 @@ mod tests {
         let whole = |text: &str| Line::Whole(text.as_bytes().to_vec());
         assert_eq!(
             read,
-            [whole("a"), whole(""), Line::TooLong, whole(&longest), whole("b")]
+            [
+                whole("a"),
+                whole(""),
+                Line::TooLong,
+                whole(&longest),
+                whole("b")
+            ]
         );
     }
 }

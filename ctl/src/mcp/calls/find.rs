@@ -1,8 +1,6 @@
 //! The tools `search` and `grep`.
 
-use node_api::search::{
-    Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchReach, TraceStep,
-};
+use node_api::search::{Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchReach, TraceStep};
 use node_wire::query;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -84,7 +82,9 @@ pub(in crate::mcp) async fn search(
     let limit = limit(asked.limit)?;
     let node = tools.connect()?;
     let network = Network::of(&node).await?;
-    let answer = node.search(&query, Some(limit), SearchReach::Normal).await?;
+    let answer = node
+        .search(&query, Some(limit), SearchReach::Normal)
+        .await?;
     let hits = answer.hits.iter();
     let items = hits.map(|hit| item(hit, &network, true)).collect();
     tools.show(finding(items, &answer), room)
@@ -150,7 +150,12 @@ fn grep_query(asked: &GrepArguments) -> Result<String, CtlError> {
     if asked.context > 0 {
         query += &format!(" context:{}", asked.context);
     }
-    for word in asked.filters.as_deref().unwrap_or_default().split_whitespace() {
+    for word in asked
+        .filters
+        .as_deref()
+        .unwrap_or_default()
+        .split_whitespace()
+    {
         query += " ";
         query += &filter(word)?;
     }

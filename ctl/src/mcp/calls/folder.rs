@@ -60,7 +60,9 @@ pub(in crate::mcp) async fn list(tools: &Tools, asked: ListArguments) -> Result<
         Some(name) => Folder::new(name.rsplit_once('/').map_or("", |(folder, _)| folder)),
         None => Folder::new(asked.folder.as_deref().unwrap_or_default()),
     };
-    let peer = asked.node.filter(|url| *url != network.url && after.is_none());
+    let peer = asked
+        .node
+        .filter(|url| *url != network.url && after.is_none());
     let finding = match peer {
         Some(url) => of_peer(&node, &network, &url, &folder).await?,
         None => of_node(&node, &network, &folder, after).await?,
@@ -107,7 +109,10 @@ async fn of_peer(
     let is_cut = files.len() >= FILES_MAX;
     let mut about = about(url, network.is_own(url), folder);
     if is_cut {
-        about.insert("note".to_owned(), json!("the peer names no more files; search finds the others"));
+        about.insert(
+            "note".to_owned(),
+            json!("the peer names no more files; search finds the others"),
+        );
     }
     Ok(Finding {
         what: "entries",
@@ -178,7 +183,10 @@ mod tests {
         let names = |folder: &str| -> Vec<String> {
             let entries = entries(&files, &Folder::new(folder));
             let shown = entries.iter().map(|entry| {
-                let files = entry.of.get("files").map_or(String::new(), Value::to_string);
+                let files = entry
+                    .of
+                    .get("files")
+                    .map_or(String::new(), Value::to_string);
                 format!("{}{files}", entry.of["name"].as_str().unwrap())
             });
             shown.collect()

@@ -94,7 +94,9 @@ fn part(lines: Option<&str>, offset: Option<u64>) -> Result<Part, CtlError> {
             let typed = format!("file:{lines}");
             let split = LineRange::split(&typed).map_err(|_| wrong())?;
             let (name, range) = split.ok_or_else(wrong)?;
-            (name == "file").then_some(Part::Lines(range)).ok_or_else(wrong)
+            (name == "file")
+                .then_some(Part::Lines(range))
+                .ok_or_else(wrong)
         }
         (None, Some(offset)) => Ok(Part::Offset(offset)),
         (None, None) => Ok(Part::Lines(LineRange::ALL)),
@@ -349,7 +351,11 @@ mod tests {
     #[test]
     fn wrong_parts_are_refused() {
         for lines in ["", "0", "5-3", "a", "1-2-3", "-4", "1:2"] {
-            assert_eq!(part(Some(lines), None).unwrap_err().exit_code(), 2, "{lines}");
+            assert_eq!(
+                part(Some(lines), None).unwrap_err().exit_code(),
+                2,
+                "{lines}"
+            );
         }
         assert!(part(Some("1"), Some(1)).is_err());
     }

@@ -89,9 +89,8 @@ impl Table {
         let hash: TokenHash = record.sha256.parse()?;
         match self.0.get(&record.name) {
             Some(kept) if !kept.is_over(now) => return Err(AddError::Exists(record.name)),
-            Some(_) => {}
             None if self.0.len() >= TOKENS_MAX => return Err(AddError::Full),
-            None => {}
+            Some(_) | None => {}
         }
         if self.0.values().any(|kept| kept.hash.matches(&hash)) {
             return Err(AddError::Same);
