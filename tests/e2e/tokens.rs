@@ -163,14 +163,12 @@ fn each_method_is_allowed_where_the_table_says() {
         }
     }
     let admin = as_holder(&node, &node.home().root().join("admin.token"));
-    for method in LAST {
-        assert_eq!(admin.must(method, json!({})), json!(true), "{method}");
-        let again = admin.call("node.status", json!({}));
-        assert!(
-            method == "node.stop" || again.is_ok(),
-            "a new secret ends no token"
-        );
-    }
+    assert_eq!(admin.must(LAST[0], json!({})), json!(true));
+    assert!(
+        admin.call("node.status", json!({})).is_ok(),
+        "a new secret ends no token"
+    );
+    assert_eq!(admin.must(LAST[1], json!({})), json!(true));
 }
 
 #[test]

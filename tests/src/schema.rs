@@ -115,10 +115,22 @@ fn plain(key: &str, said: &Value, value: &Value) -> Result<(), &'static str> {
         "type" => (is_of_type(said, value), "is not of type"),
         "const" => (value == said, "is not"),
         "enum" => (list(said).contains(value), "is none of"),
-        "minimum" => (value.as_f64() >= said.as_f64(), "is less than"),
-        "maximum" => (value.as_f64() <= said.as_f64(), "is more than"),
-        "minItems" => (Some(length) >= said.as_u64(), "is shorter than"),
-        "maxItems" => (Some(length) <= said.as_u64(), "is longer than"),
+        "minimum" => (
+            !value.is_number() || value.as_f64() >= said.as_f64(),
+            "is less than",
+        ),
+        "maximum" => (
+            !value.is_number() || value.as_f64() <= said.as_f64(),
+            "is more than",
+        ),
+        "minItems" => (
+            !value.is_array() || Some(length) >= said.as_u64(),
+            "is shorter than",
+        ),
+        "maxItems" => (
+            !value.is_array() || Some(length) <= said.as_u64(),
+            "is longer than",
+        ),
         "required" => (
             !value.is_object() || list(said).iter().all(has),
             "has not all of",

@@ -39,7 +39,7 @@ pub(super) fn arguments<T: DeserializeOwned>(arguments: Map<String, Value>) -> R
 
 /// The part of the answer that a caller wants, and the room for it.
 #[derive(Clone, Copy, Debug)]
-struct Wanted<'a> {
+struct PageRequest<'a> {
     room: Room,
     cursor: Option<&'a str>,
 }
@@ -75,7 +75,7 @@ impl From<&NodeStatus> for Network {
 
 impl Tools {
     /// Returns the next page of a finding that was kept, if there is a cursor of one.
-    fn go_on(&self, wanted: Wanted<'_>) -> Result<Option<String>, CtlError> {
+    fn go_on(&self, wanted: PageRequest<'_>) -> Result<Option<String>, CtlError> {
         let Some(cursor) = wanted.cursor.filter(|cursor| cursor.starts_with('k')) else {
             return Ok(None);
         };
@@ -120,7 +120,7 @@ pub(super) struct NodesArguments {
 /// Lists this node and its peers.
 pub(super) async fn nodes(tools: &Tools, asked: NodesArguments) -> Result<String, CtlError> {
     let room = Room::of(asked.max_bytes)?;
-    let wanted = Wanted {
+    let wanted = PageRequest {
         room,
         cursor: asked.cursor.as_deref(),
     };

@@ -5,7 +5,7 @@ use node_wire::query;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Network, Wanted, object_of};
+use super::{Network, PageRequest, object_of};
 use crate::{
     commands::grep::{filter, literally},
     error::CtlError,
@@ -70,7 +70,7 @@ pub(in crate::mcp) async fn search(
     asked: SearchArguments,
 ) -> Result<String, CtlError> {
     let room = Room::of(asked.max_bytes)?;
-    let wanted = Wanted {
+    let wanted = PageRequest {
         room,
         cursor: asked.cursor.as_deref(),
     };
@@ -93,7 +93,7 @@ pub(in crate::mcp) async fn search(
 /// Finds lines by a regular expression.
 pub(in crate::mcp) async fn grep(tools: &Tools, asked: GrepArguments) -> Result<String, CtlError> {
     let room = Room::of(asked.max_bytes)?;
-    let wanted = Wanted {
+    let wanted = PageRequest {
         room,
         cursor: asked.cursor.as_deref(),
     };

@@ -6,7 +6,7 @@ use node_api::share::ShareFile;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Network, Wanted, object_of};
+use super::{Network, PageRequest, object_of};
 use crate::{
     connection::{Connection, Folder},
     error::CtlError,
@@ -39,7 +39,7 @@ pub(in crate::mcp) struct ListArguments {
 /// Lists a folder of this node or of a peer.
 pub(in crate::mcp) async fn list(tools: &Tools, asked: ListArguments) -> Result<String, CtlError> {
     let room = Room::of(asked.max_bytes)?;
-    let wanted = Wanted {
+    let wanted = PageRequest {
         room,
         cursor: asked.cursor.as_deref(),
     };
