@@ -61,7 +61,7 @@ impl Room {
 /// Returns the bytes of a text as a string of JSON.
 pub(super) fn written(text: &str) -> usize {
     let more = |c: char| match c {
-        '"' | '\\' | '\n' | '\r' | '\t' => 2,
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
         '\u{0}'..='\u{1f}' => 6,
         c => c.len_utf8(),
     };
