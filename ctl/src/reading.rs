@@ -47,7 +47,10 @@ pub(crate) async fn content(
     let (mut next, mut tried) = (first, 0);
     loop {
         let before = next;
-        let given = pieces(node, content, &mut next, sink).await;
+        // Ends if nobody has it. A holder that has it no more is one of those below.
+        let holder = node.resolve(&format!("blake3:{content}"), true).await?;
+        let from = (content, holder.through.as_deref());
+        let given = pieces(node, from, &mut next, sink).await;
         if next > before {
             tried = 0;
         }
@@ -59,22 +62,21 @@ pub(crate) async fn content(
     }
 }
 
-/// Gives the pieces from `next` on as one holder has them.
+/// Gives the pieces of content from `next` on, as its holder has them: a peer, or else this node.
 async fn pieces(
     node: &Connection,
-    digest: Digest,
+    (digest, through): (Digest, Option<&str>),
     next: &mut u64,
     sink: &mut impl Sink,
 ) -> Result<(), CtlError> {
     let name = format!("blake3:{digest}");
-    let through = node.resolve(&name, true).await?.through;
     let url = download::peer_port(&node.status().await?);
     let pass = node.pass(&name).await?;
     let tree_pass = TreePass(node.pass_of_tree(&digest).await?);
     let wanted = ContentTarget {
         url: &url,
         digest,
-        through: through.as_deref(),
+        through,
         pass: pass.as_deref(),
     };
     let mut content = CheckedContent::open(wanted, &tree_pass, *next).await?;
@@ -102,5 +104,8 @@ pub(crate) async fn named(node: &Connection, name: &str, sink: impl Sink) -> Res
 
 /// Returns whether another holder may give what this one did not.
 fn is_of_holder(error: &CtlError) -> bool {
-    matches!(error.code(), ErrorCode::Network | ErrorCode::Mismatch)
+    matches!(
+        error.code(),
+        ErrorCode::Network | ErrorCode::Mismatch | ErrorCode::NotFound
+    )
 }

@@ -28,7 +28,7 @@ use node_overlay::{LocalHandlers, QueryKeys};
 use node_wire::query::{self, CONTENTS_HANDLER, DEFAULT_HANDLER, ParsedQuery, Quotes, SyntaxError};
 use plugin_api::{Changes, Files, Handler, HandlerError, Index, NameCheck, PluginDirectory};
 
-pub(crate) use self::hits::to_find;
+pub(crate) use self::{answer::within, hits::to_find};
 pub use self::{
     answer::{Answer, Asker, Bounds},
     extensions::{CaughtUp, Extensions, OpenIndex},
