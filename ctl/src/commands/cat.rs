@@ -120,7 +120,10 @@ async fn print_content(
     let (mut next, mut tried) = (0, 0);
     loop {
         let before = next;
-        let printed = print_pieces(node, content, &mut next, &mut printer).await;
+        // Ends if nobody has it. A holder that has it no more is one of those below.
+        let holder = node.resolve(&format!("blake3:{content}"), true).await?;
+        let from = (content, holder.through.as_deref());
+        let printed = print_pieces(node, from, &mut next, &mut printer).await;
         if next > before {
             tried = 0;
         }
@@ -133,22 +136,21 @@ async fn print_content(
     }
 }
 
-/// Prints the pieces from `next` on as one holder gives them.
+/// Prints the pieces of content from `next` on, as its holder gives them: a peer, or else this node.
 async fn print_pieces(
     node: &Connection,
-    digest: Digest,
+    (digest, through): (Digest, Option<&str>),
     next: &mut u64,
     printer: &mut Printer<'_>,
 ) -> Result<(), CtlError> {
     let name = format!("blake3:{digest}");
-    let through = node.resolve(&name, true).await?.through;
     let url = download::peer_port(&node.status().await?);
     let pass = node.pass(&name).await?;
     let tree_pass = TreePass(node.pass_of_tree(&digest).await?);
     let wanted = ContentTarget {
         url: &url,
         digest,
-        through: through.as_deref(),
+        through,
         pass: pass.as_deref(),
     };
     let mut content = CheckedContent::open(wanted, &tree_pass, *next).await?;

@@ -120,6 +120,7 @@ impl Search {
         let begun = now();
         let bounds = Bounds {
             limit,
+            bytes: usize::MAX,
             deadline: begun + time,
             asker: Asker::Owner,
         };

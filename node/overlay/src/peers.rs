@@ -556,6 +556,13 @@ impl PeerTable {
         }
     }
 
+    /// Notes that a peer could not be asked for its identity: it is introduced again after a pause.
+    pub fn not_asked_who(&mut self, url: &PeerUrl, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(&url.key()) {
+            peer.not_asked_who(now);
+        }
+    }
+
     /// Notes that a peer was asked for its identity, with any result.
     pub fn was_asked_who(&mut self, url: &PeerUrl) {
         if let Some(peer) = self.peers.get_mut(&url.key()) {

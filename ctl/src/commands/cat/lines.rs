@@ -227,7 +227,10 @@ fn boundary(bytes: &[u8], at: usize) -> usize {
 
 /// Returns whether another holder may give what this one did not.
 pub(super) fn is_of_holder(error: &CtlError) -> bool {
-    matches!(error.code(), ErrorCode::Network | ErrorCode::Mismatch)
+    matches!(
+        error.code(),
+        ErrorCode::Network | ErrorCode::Mismatch | ErrorCode::NotFound
+    )
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use node_transport::TARGET_PAUSE;
 
-use super::*;
+use super::{entry::HELLO_PAUSES, *};
 
 fn url(n: usize) -> PeerUrl {
     PeerUrl::parse(&format!("http://127.0.0.1:{}", 10_000 + n)).unwrap()
@@ -381,6 +381,51 @@ fn a_peer_that_answers_quickly_and_always_is_worth_more() {
     let score = |n| table.get(&url(n)).unwrap().score();
     assert!(score(1) > score(2) && score(1) > score(3));
     assert!((0.0..=1.0).contains(&score(1)));
+}
+
+#[test]
+fn peer_that_could_not_be_asked_who_it_is_is_asked_again() {
+    let (mut table, mut now) = table();
+    let due = |table: &PeerTable| table.next_introduction();
+    for (n, from, tries) in [
+        (1, KnownFrom::Owner, 20),
+        (2, KnownFrom::Hello, HELLO_PAUSES.len()),
+    ] {
+        table.named(&url(n), from, None, now);
+        for _ in 0..tries {
+            assert_eq!(table.to_introduce(now, 9).len(), 1);
+            table.introduced(&url(n), met(PeerKind::Sixhop, PAUSE, None), now);
+            assert_eq!(due(&table), None);
+            table.not_asked_who(&url(n), now);
+            let at = due(&table).expect("another try");
+            assert!(at > now && at <= now + INTRODUCTION_PAUSE_MAX);
+            now = at;
+        }
+        table.to_introduce(now, 9);
+        let shown = Met {
+            id: Some(NodeId([1; 32])),
+            ..met(PeerKind::Sixhop, PAUSE, None)
+        };
+        if from == KnownFrom::Hello {
+            table.introduced(&url(n), met(PeerKind::Sixhop, PAUSE, None), now);
+            table.not_asked_who(&url(n), now);
+            assert_eq!(due(&table), None, "a stranger's is left alone then");
+        }
+        table.introduced(&url(n), shown, now);
+        assert_eq!(due(&table), None);
+        table.not_asked_who(&url(n), now);
+        assert_eq!(due(&table), Some(now + table_pause(from)));
+        table.remove(&url(n));
+    }
+}
+
+/// Returns the first pause before a peer is asked again who it is.
+fn table_pause(from: KnownFrom) -> Duration {
+    if from == KnownFrom::Owner {
+        PAUSE
+    } else {
+        HELLO_PAUSES[0]
+    }
 }
 
 #[test]
