@@ -6,6 +6,9 @@
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
+/// Header in which a browser says whose page asks.
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+
 /// The reason why a request does not pass.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refused {
@@ -43,7 +46,9 @@ pub(super) fn check_sender(headers: &HeaderMap) -> Result<(), Refused> {
     if !only(headers, header::HOST).is_some_and(is_loopback) {
         return Err(Refused::Host);
     }
-    if headers.contains_key(header::ORIGIN) {
+    let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
+    let is_foreign_site = sites.any(|site| site != "none" && site != "same-origin");
+    if headers.contains_key(header::ORIGIN) || is_foreign_site {
         return Err(Refused::Origin);
     }
     Ok(())
@@ -106,6 +111,28 @@ mod tests {
         }
         for text in ["", "x", "Bearer", "Basic x", "Bearerx", "Bearer\tx"] {
             assert_eq!(bearer(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn request_of_a_page_is_refused_with_and_without_origin() {
+        let check = |list: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, http::HeaderValue::from_static("localhost"));
+            for (name, value) in list {
+                headers.append(*name, http::HeaderValue::from_static(value));
+            }
+            check_sender(&headers)
+        };
+        for site in ["none", "same-origin"] {
+            assert_eq!(check(&[(SEC_FETCH_SITE, site)]), Ok(()));
+        }
+        for list in [
+            &[("origin", "null")][..],
+            &[(SEC_FETCH_SITE, "cross-site")],
+            &[(SEC_FETCH_SITE, "none"), (SEC_FETCH_SITE, "cross-site")],
+        ] {
+            assert_eq!(check(list), Err(Refused::Origin), "{list:?}");
         }
     }
 
