@@ -333,9 +333,9 @@ impl PeerTable {
     /// Notes that a peer answered.
     pub fn answered(&mut self, url: &PeerUrl, kind: PeerKind, dialect: Option<Dialect>) {
         if let Some(peer) = self.peers.get_mut(&url.key()) {
-            let is_changed = !peer.counts() || peer.kind != Some(kind);
-            self.revision += u64::from(is_changed);
+            let before = (peer.counts(), peer.kind);
             peer.answered(kind, dialect);
+            self.revision += u64::from(before != (true, peer.kind));
             self.lost.found(url);
         }
     }

@@ -15,8 +15,8 @@ use std::{
 };
 
 use plugin_api::{
-    Changes, Example, FileInfo, FileReader, Files, Flow, Gap, GapReason, Handler, HandlerError,
-    Hit, Sink,
+    Asker, Changes, Example, FileInfo, FileReader, Files, Flow, Gap, GapReason, Handler,
+    HandlerError, Hit, Sink,
 };
 use plugin_words::Fit;
 
@@ -350,8 +350,8 @@ impl Sink for Uncut<'_> {
         self.sink.deadline()
     }
 
-    fn is_of_stranger(&self) -> bool {
-        self.sink.is_of_stranger()
+    fn asker(&self) -> Asker {
+        self.sink.asker()
     }
 }
 

@@ -7,7 +7,7 @@
 use std::{cell::Cell, time::Instant};
 
 use node_wire::FoundEnd;
-use plugin_api::{Flow, Gap, HandlerError, Hit, Sink};
+use plugin_api::{Asker, Flow, Gap, HandlerError, Hit, Sink};
 
 use super::HandlerQuery;
 use crate::clock::now;
@@ -23,15 +23,6 @@ pub struct Bounds {
     pub deadline: Instant,
     /// The asker.
     pub asker: Asker,
-}
-
-/// The asker of a handler.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Asker {
-    /// The owner of the node.
-    Owner,
-    /// A caller at the peer port.
-    Stranger,
 }
 
 /// The hits of a handler.
@@ -187,8 +178,8 @@ impl Sink for Bounded<'_> {
         Some(self.wanted.deadline)
     }
 
-    fn is_of_stranger(&self) -> bool {
-        self.wanted.asker == Asker::Stranger
+    fn asker(&self) -> Asker {
+        self.wanted.asker
     }
 
     fn context_lines(&self) -> usize {

@@ -357,7 +357,11 @@ impl PeerEntry {
         self.retry_at = None;
         self.last_error.clone_from(&self.refusal);
         self.last_answer = Some(SystemTime::now());
-        self.kind = Some(kind);
+        // A proxy in front of a node may take its header away; its proof stays.
+        self.kind = Some(match self.id {
+            Some(_) => PeerKind::Sixhop,
+            None => kind,
+        });
         self.dialect = dialect.or(self.dialect);
         self.rate(1.0);
     }

@@ -713,6 +713,22 @@ fn a_dropped_node_that_is_named_again_is_known_as_a_node() {
 }
 
 #[test]
+fn a_proved_node_whose_proxy_hides_its_kind_stays_a_node() {
+    let (mut table, now) = table();
+    table.add(&url(1), KnownFrom::Owner, now);
+    let proved = Met {
+        id: Some(NodeId([1; 32])),
+        ..met(PeerKind::Sixhop, PAUSE, None)
+    };
+    table.introduced(&url(1), proved, now);
+    let saved = table.revision();
+    table.answered(&url(1), PeerKind::Book, None);
+    let peer = table.get(&url(1)).unwrap();
+    assert_eq!(peer.kind, Some(PeerKind::Sixhop));
+    assert_eq!(table.revision(), saved, "nothing is to be saved");
+}
+
+#[test]
 fn the_answer_of_a_node_shows_its_kind_and_a_proxys_does_not() {
     let (mut table, now) = table();
     table.add(&url(1), KnownFrom::Owner, now);

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, io};
 
-use plugin_api::{FileInfo, FileReader, Flow, Gap, GapReason, Hit, Sink};
+use plugin_api::{Asker, FileInfo, FileReader, Flow, Gap, GapReason, Hit, Sink};
 
 use super::{
     TextSearch,
@@ -29,7 +29,10 @@ impl TextSearch<'_> {
     ) {
         let mut reader = self.files.reader();
         // Strangers have nobody's processor for this.
-        let mut left = if sink.is_of_stranger() { 0 } else { BEYOND_MAX };
+        let mut left = match sink.asker() {
+            Asker::Owner => BEYOND_MAX,
+            Asker::Stranger => 0,
+        };
         for name in names {
             let file = match self.files.known(&name) {
                 Ok(Some(file)) if file.size > TEXT_MAX as u64 => file,
