@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     contract::namespace,
     error::ApiError,
+    level::Level,
     openrpc::{Method, param},
 };
 
@@ -232,7 +233,7 @@ namespace! {
         /// `grep:` a regular expression. Filters are `ext:pdf,txt`, `size:>10M`, `after:2026-01-31`, `before:7d`. Hits with
         /// scores come best first, others those of this node first. `reach` says how far the search goes: `quick`, `normal`
         /// (the default) or `sure`.
-        fn "query" query(query: [String], limit: [Option<u32>], reach: [Option<SearchReach>]) -> [SearchAnswer];
+        Read fn "query" query(query: [String], limit: [Option<u32>], reach: [Option<SearchReach>]) -> [SearchAnswer];
     }
 }
 
@@ -265,6 +266,7 @@ pub trait SearchStream {
 pub(crate) fn describe_follow(schemas: &mut SchemaGenerator) -> Vec<Method> {
     vec![Method {
         name: FOLLOW,
+        level: Level::Read,
         text: "Sends what `search.query` finds as it comes. The last item is `done` or `failed`.",
         params: vec![
             param::<String>(schemas, "query"),

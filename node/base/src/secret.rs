@@ -153,7 +153,8 @@ impl Secret {
     }
 }
 
-fn random_hex() -> Result<String, getrandom::Error> {
+/// Returns 256 random bits in hex digits.
+pub(crate) fn random_hex() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -62,6 +62,7 @@ const NAMES: &[&str] = &[
     "peers",
     "secret",
     "share",
+    "tokens",
 ];
 
 /// Files of which one is in each state directory.
@@ -279,8 +280,20 @@ impl StateDir {
         &self,
         name: &str,
     ) -> Result<Option<Result<String, NotPrivate>>, StateError> {
+        self.read_private_up_to(name, PRIVATE_MAX)
+    }
+
+    /// Reads the private file `name` of at most `longest` bytes; `None` when there is none.
+    ///
+    /// # Errors
+    /// Errors as [`StateDir::read_private`] does.
+    pub fn read_private_up_to(
+        &self,
+        name: &str,
+        longest: u64,
+    ) -> Result<Option<Result<String, NotPrivate>>, StateError> {
         let path = self.file(name);
-        private::read(&path, PRIVATE_MAX).map_err(|error| StateError { path, error })
+        private::read(&path, longest).map_err(|error| StateError { path, error })
     }
 
     /// Takes all permissions on the socket `name` from other users.
