@@ -122,17 +122,7 @@ fn pass(mut stream: TcpStream, behind: &str, conduct: &Conduct) -> Option<()> {
     let length = header(&head, "content-length").and_then(|length| length.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).ok()?;
-    if body.windows(5).any(|part| part == b"hello") {
-        // Introduced, the node behind would be asked past the proxy.
-        return stream.write_all(WELCOME.as_bytes()).ok();
-    }
-    if body.windows(INTRODUCE.len()).any(|part| part == INTRODUCE) {
-        let head =
-            "HTTP/1.1 200 OK\r\nServer: sixhop/0\r\nContent-Type: text/xml\r\nConnection: close";
-        let answer = format!(
-            "{head}\r\nContent-Length: {}\r\n\r\n{UNKNOWN}",
-            UNKNOWN.len()
-        );
+    if let Some(answer) = own_answer(&body) {
         return stream.write_all(answer.as_bytes()).ok();
     }
     let is_bundle = head.starts_with("POST /blobs ");
@@ -177,6 +167,20 @@ fn pass(mut stream: TcpStream, behind: &str, conduct: &Conduct) -> Option<()> {
     }
     stream.write_all(&answer).ok()?;
     stream.shutdown(Shutdown::Both).ok()
+}
+
+/// Returns the answer that does not come from the node behind: introduced, that would be asked past the proxy.
+fn own_answer(body: &[u8]) -> Option<String> {
+    let has = |text: &[u8]| body.windows(text.len()).any(|part| part == text);
+    if has(INTRODUCE) {
+        let head =
+            "HTTP/1.1 200 OK\r\nServer: sixhop/0\r\nContent-Type: text/xml\r\nConnection: close";
+        let length = UNKNOWN.len();
+        return Some(format!(
+            "{head}\r\nContent-Length: {length}\r\n\r\n{UNKNOWN}"
+        ));
+    }
+    has(b"hello").then(|| WELCOME.to_owned())
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
