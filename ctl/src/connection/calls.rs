@@ -11,7 +11,7 @@ use node_api::{
     node::{Check, NodeClient, NodeStatus},
     peer::{Group, Peer, PeerState, PeersClient},
     plugin::{Plugin, PluginsClient},
-    search::{SearchAnswer, SearchClient, SearchReach},
+    search::{LIMIT_MAX, SearchAnswer, SearchClient, SearchReach},
     share::{ShareClient, ShareFile, ShareRescan, SkippedEntry},
 };
 use node_wire::Digest;
@@ -112,7 +112,8 @@ impl Connection {
         limit: Option<u32>,
         reach: SearchReach,
     ) -> Result<SearchAnswer, CtlError> {
-        let answer = SearchClient::query(&self.http, query.to_owned(), limit, Some(reach));
+        let all = Some(LIMIT_MAX);
+        let answer = SearchClient::query(&self.http, query.to_owned(), limit, Some(reach), all);
         self.sorted_out(answer.await)
     }
 

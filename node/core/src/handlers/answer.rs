@@ -17,6 +17,8 @@ use crate::clock::now;
 pub struct Bounds {
     /// Greatest number of hits.
     pub limit: usize,
+    /// Number of hits, the best ones, that have to come with their places in the files.
+    pub excerpts: usize,
     /// The time to stop.
     pub deadline: Instant,
     /// The asker.
@@ -146,6 +148,10 @@ impl Sink for Bounded<'_> {
         self.wanted.limit.saturating_sub(self.pushed)
     }
 
+    fn excerpts(&self) -> usize {
+        self.wanted.excerpts.saturating_sub(self.pushed)
+    }
+
     fn deadline(&self) -> Option<Instant> {
         Some(self.wanted.deadline)
     }
@@ -191,6 +197,7 @@ mod tests {
         let files: Arc<dyn Files> = Catalogue::new(&share);
         let wanted = Bounds {
             limit,
+            excerpts: limit,
             deadline: Instant::now() + within,
             asker: Asker::Owner,
         };

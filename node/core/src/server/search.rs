@@ -159,6 +159,7 @@ async fn ask(
     let limit = question.limit.unwrap_or(LIMIT_DEFAULT);
     let bounds = handlers::Bounds {
         limit: limit.min(SEARCH_LIMIT_MAX),
+        excerpts: usize::MAX,
         deadline,
         asker: handlers::Asker::Stranger,
     };

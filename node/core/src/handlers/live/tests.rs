@@ -76,6 +76,7 @@ fn begin(text: &str, limit: usize) -> LiveAnswer {
     };
     let wanted = Bounds {
         limit,
+        excerpts: limit,
         deadline: soon(),
         asker: Asker::Owner,
     };
@@ -162,6 +163,7 @@ async fn answer_nobody_takes_keeps_its_place_until_it_is_dropped() {
     };
     let wanted = Bounds {
         limit: usize::MAX,
+        excerpts: 0,
         deadline: soon(),
         asker: Asker::Owner,
     };

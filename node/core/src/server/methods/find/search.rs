@@ -48,6 +48,7 @@ pub(in crate::server::methods) async fn begin(
         .ok_or_else(Fault::busy)?;
     let bounds = handlers::Bounds {
         limit,
+        excerpts: usize::MAX,
         deadline: begun + TIME,
         asker: handlers::Asker::Stranger,
     };
