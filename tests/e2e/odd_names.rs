@@ -72,8 +72,7 @@ fn an_odd_name_two_hops_away_is_fetched_alone() {
     let script = near.home().root().join("names.rhai");
     let text =
         "for hit in search(\"name:\" + args[0]) { if hit.name == args[0] { print(hit.name) } }
-        fetch(args[0]);
-        print(text(args[0]));";
+        print(fetch(args[0]).name);";
     fs::write(&script, text).unwrap();
     for (n, (name, like)) in ODD.into_iter().enumerate() {
         let place = to.to_str().unwrap();
