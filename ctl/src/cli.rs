@@ -6,12 +6,13 @@ pub(crate) mod duration;
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use node_api::search::SearchReach;
+use node_api::{level::Level, search::SearchReach};
 
 use crate::{
     connection::Existing,
+    mcp::install::Client,
     output::{ColorWhen, Format, Output, Verbosity},
 };
 
@@ -43,6 +44,7 @@ Environment:
   SIXHOP_STATE        the state directory, as with --state
   SIXHOP_SECRET_FILE  where the secret is, if the state directory has none
   SIXHOP_SECRET       the secret itself, if there is no such file
+  SIXHOP_TOKEN_FILE   a file with a token to show instead, as with --token-file
   NO_COLOR            no colours, unless --color asks for them";
 
 /// Controls a Sixhop node: finds and fetches files, introduces peers, runs scripts.
@@ -64,6 +66,9 @@ pub(crate) struct GlobalArgs {
     /// The state directory of the node [default: $XDG_STATE_HOME/sixhop or ~/.local/state/sixhop]
     #[arg(long, global = true, value_name = "DIR", env = crate::connection::STATE_VARIABLE)]
     pub(crate) state: Option<PathBuf>,
+    /// A file with a token to show to the node instead of the secret; see `ctl token`
+    #[arg(long, global = true, value_name = "FILE", env = "SIXHOP_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Write results, and errors too, as JSON: one object, or one per line for streams
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -90,6 +95,7 @@ pub(crate) enum Command {
     Invite(InviteArgs),
     Peers(PeersArgs),
     Group(GroupArgs),
+    Token(TokenArgs),
     Ls(LsArgs),
     Rescan(RescanArgs),
     Status(StatusArgs),
@@ -101,6 +107,7 @@ pub(crate) enum Command {
     Cache(CacheArgs),
     Plugin(PluginArgs),
     Ui(UiArgs),
+    Mcp(McpArgs),
     Call(CallArgs),
     Run(RunArgs),
     Shell(ShellArgs),
@@ -197,7 +204,8 @@ pub(crate) enum TransfersAction {
 ///
 /// A query is a name, a glob, or words of a name, misspelt ones too; a prefix such as text: chooses the handler. Filters
 /// are ext:pdf,txt size:>10M after:2026-01-31 before:7d; "quoted" parts are always text. Each hit is a line:
-/// name, size, node; hits inside files have the place below, or behind that in a pipe. They come as nodes answer.
+/// name, size, node; hits inside files have the place below, or behind that in a pipe. They come as nodes answer. With
+/// --json, each hit is one line and the last one says how complete they are; see docs/json.md.
 /// The node asks its peers and those that they name, up to six hops. Without a hit the exit code is 3, or 7 if the answer is not complete.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -207,7 +215,7 @@ Examples:
   ctl search holliday                names with this word, or nearly this
   ctl search 'text:annual report ext:md,txt after:2026-01-31'
   ctl search summer holiday          the words need no quotes
-  ctl search '*.txt' --json | jq -r '.hits[].name'")]
+  ctl search '*.txt' --json | jq -r 'select(.type == \"hit\").name'")]
 pub(crate) struct SearchArgs {
     /// The query: [handler:]text
     #[arg(required = true, value_name = "QUERY")]
@@ -240,7 +248,7 @@ Examples:
   ctl grep -F -C 2 'a[0]' after:7d            the text itself, with two lines around it, in files of this week
   ctl grep -w -F 'C++' -l                     only the names of files that have it
   ctl grep -e todo -e fixme -i -g '*.rs'      one of two patterns, in either case
-  ctl grep --json unwrap | jq -r 'select(.name).name' | sort -u")]
+  ctl grep --json unwrap | jq -r 'select(.type == \"hit\").name' | sort -u")]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "these are the flags of ripgrep"
@@ -404,6 +412,71 @@ pub(crate) enum GroupAction {
     },
 }
 
+/// Give others a right at the node, and take it back: programs that act for you, monitors, users of this machine.
+///
+/// A token is shown in place of the secret, with --token-file. read lets its holder search, list, and read content; fetch
+/// lets it bring files into the share, too; admin is everything. Each token is a line: name, level, last use, end.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl token add claude --may read --to claude.token
+  ctl token add nightly --may fetch --expires 30d > nightly.token
+  ctl token ls
+  ctl token rm claude                       what runs with it ends within a second
+  ctl --token-file claude.token search today.txt")]
+pub(crate) struct TokenArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<TokenAction>,
+}
+
+/// An action on tokens.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TokenAction {
+    /// Make a token and print it, once: the node keeps its hash alone
+    Add {
+        /// Name of the token: letters, digits, `-`, `_` and `.`
+        name: String,
+        /// What its holder may do
+        #[arg(long, value_name = "LEVEL", value_enum)]
+        may: MayLevel,
+        /// The time after which it ends, such as 12h or 30d [default: never]
+        #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+        expires: Option<Duration>,
+        /// Write the token to this new file, which you alone can read, instead of printing it
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// List them; so does `ctl token` alone
+    Ls,
+    /// Remove a token. What runs with it ends within a second
+    Rm {
+        /// Name of the token
+        name: String,
+    },
+}
+
+/// A level of rights, as it is typed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum MayLevel {
+    /// Search, list, read content, see status and events
+    Read,
+    /// Bring files into the share, too
+    Fetch,
+    /// Everything
+    Admin,
+}
+
+impl MayLevel {
+    /// Returns the level of the contract.
+    pub(crate) fn level(self) -> Level {
+        match self {
+            MayLevel::Read => Level::Read,
+            MayLevel::Fetch => Level::Fetch,
+            MayLevel::Admin => Level::Admin,
+        }
+    }
+}
+
 /// List the files that the node, or a peer of it, shares.
 ///
 /// Each file is a line: name, size, time of its last change.
@@ -565,6 +638,61 @@ pub(crate) struct UiArgs {
     /// Print the address only
     #[arg(long)]
     pub(crate) no_open: bool,
+}
+
+/// Serve programs that act for you, by the Model Context Protocol on standard input and output.
+///
+/// Such a program starts this itself, and gets tools: search, grep, read, list, nodes; with --allow-fetch fetch, too. Give
+/// it a token of its own: with `install`, or with --token-file.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl mcp install claude                    a token that may read, and an entry in its configuration
+  ctl mcp --allow-fetch install codex       it may bring files into the share, too
+  ctl token rm claude                       take the right back
+  ctl mcp skill                             a text that tells a model when to use the tools
+  ctl --token-file my.token mcp             what a configuration has, for other programs")]
+pub(crate) struct McpArgs {
+    /// Let it bring files into the share
+    #[arg(long)]
+    pub(crate) allow_fetch: bool,
+    #[command(subcommand)]
+    pub(crate) action: Option<McpAction>,
+}
+
+/// An action around the server of tools.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum McpAction {
+    /// Give a program a token and an entry in its configuration
+    Install {
+        /// The program
+        #[arg(value_enum)]
+        client: McpClient,
+    },
+    /// Print a text that tells a model when and how to use the tools
+    Skill,
+}
+
+/// A program that acts for people.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum McpClient {
+    /// Claude Code
+    Claude,
+    /// Codex
+    Codex,
+    /// Cursor
+    Cursor,
+}
+
+impl McpClient {
+    /// Returns the program whose entry is made.
+    pub(crate) fn client(self) -> Client {
+        match self {
+            McpClient::Claude => Client::Claude,
+            McpClient::Codex => Client::Codex,
+            McpClient::Cursor => Client::Cursor,
+        }
+    }
 }
 
 /// Call any method of the control connection and print the result.

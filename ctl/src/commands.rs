@@ -18,6 +18,7 @@ pub(crate) mod invite;
 pub(crate) mod log_level;
 pub(crate) mod ls;
 pub(crate) mod man;
+pub(crate) mod mcp;
 pub(crate) mod peers;
 pub(crate) mod plugin;
 pub(crate) mod renew_secret;
@@ -27,6 +28,7 @@ pub(crate) mod search;
 pub(crate) mod shell;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod token;
 pub(crate) mod transfers;
 pub(crate) mod ui;
 #[cfg(feature = "embedded")]
@@ -40,7 +42,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     cli::{Command, GlobalArgs},
-    connection::{Connection, default_state},
+    connection::{Connection, Login, default_state},
     error::CtlError,
     output::{ColorWhen, Output},
     patience::Patience,
@@ -67,12 +69,14 @@ pub(crate) fn execute(
         Command::Status(args) => runtime.block_on(status::run(args, context)),
         Command::Doctor(_) => runtime.block_on(doctor::run(context)),
         Command::LogLevel(args) => runtime.block_on(log_level::run(args, context)),
+        Command::Token(args) => runtime.block_on(token::run(args.action, context)),
         Command::Stop(_) => runtime.block_on(stop::run(context)),
         Command::RenewSecret(_) => runtime.block_on(renew_secret::run(context)),
         Command::Events(args) => runtime.block_on(events::run(args, context)),
         Command::Cache(args) => runtime.block_on(cache::run(args.action, context)),
         Command::Plugin(args) => runtime.block_on(plugin::run(args.action, context)),
         Command::Ui(args) => runtime.block_on(ui::run(args, context)),
+        Command::Mcp(args) => runtime.block_on(mcp::run(args, context)),
         Command::Call(args) => runtime.block_on(call::run(args, context)),
         Command::Run(args) => run::run(args, context, runtime),
         Command::Shell(args) => shell::run(&args, context, runtime),
@@ -86,10 +90,18 @@ pub(crate) fn execute(
     }
 }
 
+/// The options about the node that a line of the shell has itself, and not the environment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Typed {
+    pub(crate) state: bool,
+    pub(crate) token_file: bool,
+}
+
 /// The context of every command.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     state: Option<PathBuf>,
+    token_file: Option<PathBuf>,
     pub(crate) output: Output,
     pub(crate) patience: Patience,
     /// True if it runs at the prompt of the shell, whose standard output is that of the chapter's client.
@@ -101,6 +113,7 @@ impl Context {
     pub(crate) fn new(global: &GlobalArgs, patience: Patience) -> Context {
         Context {
             state: global.state.clone(),
+            token_file: global.token_file.clone(),
             output: global.output(),
             patience,
             at_prompt: false,
@@ -125,7 +138,16 @@ impl Context {
 
     /// Connects to the owner's node.
     pub(crate) fn connect(&self) -> Result<Connection, CtlError> {
-        Connection::find(&self.state()?)
+        Connection::find(&self.login()?)
+    }
+
+    /// Returns the node to talk to, and the right to show there.
+    pub(crate) fn login(&self) -> Result<Login, CtlError> {
+        let token_file = self.token_file.as_deref().map(expanded).transpose();
+        Ok(Login {
+            state: self.state()?,
+            token_file: token_file.map_err(|error| CtlError::usage(error.to_string()))?,
+        })
     }
 
     /// Returns the state directory, if one was given.
@@ -134,17 +156,18 @@ impl Context {
         self.state.clone()
     }
 
-    /// Returns the same context for a node with another state directory.
+    /// Returns the same context for the owner of a node with another state directory.
     #[cfg(feature = "embedded")]
     pub(crate) fn at(&self, state: &std::path::Path) -> Context {
         Context {
             state: Some(state.to_owned()),
+            token_file: None,
             ..self.clone()
         }
     }
 
     /// Returns the same context with the options of one line of the shell.
-    pub(crate) fn with_options(&self, global: &GlobalArgs, has_state: bool) -> Context {
+    pub(crate) fn with_options(&self, global: &GlobalArgs, typed: Typed) -> Context {
         let given = global.output();
         let mut context = self.with_patience(self.patience.clone().with_timeout(global.timeout));
         if global.json {
@@ -156,8 +179,11 @@ impl Context {
         if global.color != ColorWhen::Auto {
             context.output.color = global.color;
         }
-        if has_state {
+        if typed.state {
             context.state.clone_from(&global.state);
+        }
+        if typed.token_file {
+            context.token_file.clone_from(&global.token_file);
         }
         context
     }

@@ -1,7 +1,7 @@
 //! The completeness of the answer to a search, in words.
 
 use node_api::search::{GapReason, SearchAnswer, SearchEnd, SearchGap, TraceStep};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     error::CtlError,
@@ -16,6 +16,18 @@ pub(crate) fn tell(output: Output, answer: &SearchAnswer, trace: Trace) {
         }
     }
     output.note(&line(answer));
+}
+
+/// Returns the last line of a stream of hits: how complete they are, and the trace if it is wanted.
+pub(crate) fn end(answer: &SearchAnswer, trace: Trace) -> Value {
+    let mut end = json!(answer);
+    if let Value::Object(members) = &mut end {
+        members.remove("hits");
+        if trace == Trace::Hide {
+            members.remove("trace");
+        }
+    }
+    end
 }
 
 /// The choice to list each node that was asked, or not.

@@ -2,12 +2,12 @@
 //!
 //! A node listens at `STATE/control.sock`, writes the address of its control port to `STATE/control` and its secret to
 //! `STATE/secret`. So everything here needs is the state directory. The secret may also come from `SIXHOP_SECRET_FILE` or
-//! `SIXHOP_SECRET`, in this order, for a controller that runs as somebody else.
+//! `SIXHOP_SECRET`, in this order, for a controller that runs as somebody else. A token, if there is one, is shown instead.
 //!
 //! Absent on purpose: a secret as argument, which every other user could read in the list of processes.
 //!
 //! # Invariants
-//! - The secret goes to the socket of the node, or to the port of the loopback that the running node has, and nowhere
+//! - The secret or the token goes to the socket of the node, or to the port of the loopback that the running node has, and nowhere
 //!   but into the `Authorization` header.
 //! - A state directory or a secret that others own or have permissions on is refused.
 
@@ -17,7 +17,11 @@ mod channel;
 mod search;
 mod secret;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use jsonrpsee_http_client::{
     HeaderMap, HeaderValue, HttpClient, HttpClientBuilder, RpcLogger, RpcService,
@@ -36,6 +40,7 @@ pub(crate) use calls::{Existing, Folder, Stopped, content, is_peer};
 use channel::Channel;
 pub(crate) use channel::{NotRunning, Place};
 pub(crate) use search::SearchStream;
+pub(crate) use secret::ShownRight;
 
 /// Longest wait for the answer to one call. Calls that take long answer in pieces.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -52,18 +57,44 @@ pub(crate) struct Connection {
     callee: Arc<Callee>,
 }
 
+/// The node to talk to, and the right to show there.
+#[derive(Clone, Debug)]
+pub(crate) struct Login {
+    /// The state directory of the node.
+    pub(crate) state: PathBuf,
+    /// The file with a token, which is shown instead of the secret.
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+impl Login {
+    /// Returns the login of the owner of the node with this state directory.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn owner(state: &Path) -> Login {
+        Login {
+            state: state.to_owned(),
+            token_file: None,
+        }
+    }
+}
+
 impl Connection {
-    /// Finds the node whose state is in this directory. Nothing is sent yet.
-    pub(crate) fn find(state: &Path) -> Result<Connection, CtlError> {
-        let (channel, file) = Channel::find(state)?;
-        check_state(state)?;
-        let secret = secret::find(state)?;
+    /// Finds the node of a login. Nothing is sent yet.
+    pub(crate) fn find(login: &Login) -> Result<Connection, CtlError> {
+        let (channel, file) = Channel::find(&login.state)?;
+        check_state(&login.state)?;
+        let (value, shown) = match &login.token_file {
+            Some(file) => (secret::token(file)?, ShownRight::Token(file.clone())),
+            None => {
+                let secret = secret::find(&login.state)?;
+                (secret.value, ShownRight::Secret(secret.source))
+            }
+        };
         let callee = Callee {
             place: channel.place().clone(),
             file,
-            source_of_secret: secret.source,
+            shown,
         };
-        Connection::new(channel, callee, &secret.value)
+        Connection::new(channel, callee, &value)
     }
 
     fn new(
@@ -72,7 +103,7 @@ impl Connection {
         secret: &SecretString,
     ) -> Result<Connection, CtlError> {
         let bearer = authorization(secret)
-            .ok_or_else(|| CtlError::BadSecret(callee.source_of_secret.clone(), BadSecret::Line))?;
+            .ok_or_else(|| CtlError::BadSecret(callee.shown.to_string(), BadSecret::Line))?;
         let mut headers = HeaderMap::new();
         headers.insert("authorization", bearer);
         let backend = channel.clone();
@@ -142,7 +173,7 @@ mod tests {
         let callee = Callee {
             place: channel.place().clone(),
             file,
-            source_of_secret: "secret".into(),
+            shown: ShownRight::Secret("secret".into()),
         };
         let secret = SecretString::from("hush-hush");
         let connection = Connection::new(channel, callee, &secret).unwrap();

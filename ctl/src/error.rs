@@ -28,7 +28,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     cli::duration,
-    connection::{NotRunning, Place},
+    connection::{NotRunning, Place, ShownRight},
 };
 
 /// Advice for when there is no node.
@@ -54,21 +54,18 @@ pub(crate) enum CtlError {
     BadControlFile { file: PathBuf },
     #[error("the node at {place} closed the connection")]
     Closed { place: Place },
-    #[error(
-        "the node at {place} does not accept the secret from {source_of_secret}; give ctl the state directory of that node with --state DIR"
-    )]
-    NotAuthorised {
-        place: Place,
-        source_of_secret: String,
-    },
-    #[error("the secret file {} can be read by others; run `chmod 600 {}`", .file.display(), .file.display())]
+    #[error("the node at {place} does not accept {shown}; {}", .shown.advice())]
+    NotAuthorised { place: Place, shown: ShownRight },
+    #[error("others can read {}, which gives a right at the node; run `chmod 600 {}`", .file.display(), .file.display())]
     SecretReadable { file: PathBuf },
-    #[error("the secret file {} belongs to another user; give a file of your own", .file.display())]
+    #[error("{} belongs to another user; give a file of your own", .file.display())]
     SecretForeign { file: PathBuf },
     #[error("there is no secret to talk to the node with: no file {}, and neither SIXHOP_SECRET_FILE nor SIXHOP_SECRET is set", .file.display())]
     NoSecret { file: PathBuf },
     #[error("the secret {0} {1}; remove it to have a new one made")]
     BadSecret(String, BadSecret),
+    #[error("the token file {} {reason}; make a token with `ctl token add NAME --may read --to FILE`", .file.display())]
+    BadToken { file: PathBuf, reason: BadSecret },
     #[error("what answers at {place} is not a Sixhop node: {reason}")]
     NotANode { place: Place, reason: String },
     #[error("{} exists already; give another path, or --replace to overwrite it", .0.display())]
@@ -163,6 +160,7 @@ impl CtlError {
             | CtlError::SecretForeign { .. }
             | CtlError::SecretReadable { .. }
             | CtlError::NoSecret { .. }
+            | CtlError::BadToken { .. }
             | CtlError::BadSecret(..) => ErrorCode::Denied,
             CtlError::Exists(_) => ErrorCode::Exists,
             CtlError::File { source, .. } | CtlError::Output(source) => code_of_io(source),
@@ -223,8 +221,8 @@ pub(crate) struct Callee {
     pub(crate) place: Place,
     /// The socket, or the file that named the address.
     pub(crate) file: PathBuf,
-    /// The source of the secret, in words.
-    pub(crate) source_of_secret: String,
+    /// What is shown to it.
+    pub(crate) shown: ShownRight,
 }
 
 impl Callee {
@@ -286,7 +284,7 @@ impl Callee {
         match status {
             401 | 403 => CtlError::NotAuthorised {
                 place: self.place.clone(),
-                source_of_secret: self.source_of_secret.clone(),
+                shown: self.shown.clone(),
             },
             _ => CtlError::failed(format!(
                 "the node at {} refused the call with HTTP status {status}; try again later",
@@ -364,7 +362,7 @@ mod tests {
         Callee {
             place: Place::Port(([127, 0, 0, 1], 4243).into()),
             file: PathBuf::from("/state/control"),
-            source_of_secret: "/state/secret".into(),
+            shown: ShownRight::Secret("/state/secret".into()),
         }
     }
 

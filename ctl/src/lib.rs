@@ -1,7 +1,7 @@
 //! `ctl`, the controller of a Sixhop node: commands, a shell, scripts.
 //!
 //! Participants: `cli` is the command line; `connection` finds the node and calls it; `commands` has one file for each
-//! command; `completion` is what Tab offers; `script` runs rhai scripts; `ui` is the page; `download` brings files to places outside the share; `output` is all that is
+//! command; `completion` is what Tab offers; `script` runs rhai scripts; `ui` is the page; `download` brings files to places outside the share, `reading` reads them; `mcp` serves programs that act for people; `output` is all that is
 //! seen; `error` classifies all that goes wrong; `patience` is the deadline and Ctrl-C.
 //!
 //! Absent on purpose: knowledge of how a node works. Everything goes through the control connection, except that
@@ -20,9 +20,11 @@ mod download;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod error;
+mod mcp;
 mod output;
 mod patience;
 mod qr;
+mod reading;
 mod script;
 mod ui;
 

@@ -151,6 +151,11 @@ impl Output {
         self.line(&json::line(value)?)
     }
 
+    /// Writes an object as one line of a stream of JSON, which says its kind: `hit`, `progress`, `end`.
+    pub(crate) fn record(self, kind: &str, said: &impl Serialize) -> Result<(), CtlError> {
+        self.json(&json::Record { kind, said })
+    }
+
     /// Writes a value as JSON for a person to read, or as one line into a pipe.
     pub(crate) fn json_for_reading(self, value: &impl Serialize) -> Result<(), CtlError> {
         if self.is_for_a_person() {
@@ -234,6 +239,11 @@ impl Output {
 fn window(outlet: &impl AsFd) -> Option<usize> {
     let (Width(width), _) = terminal_size_of(outlet)?;
     (width > 0).then_some(width.into())
+}
+
+/// Returns a value as one line of JSON in printable characters.
+pub(crate) fn json_line(value: &impl Serialize) -> Result<String, CtlError> {
+    json::line(value)
 }
 
 /// Returns foreign text on one line, safe for a terminal.

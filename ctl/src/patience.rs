@@ -1,6 +1,6 @@
 //! The patience of a person, who waits until a deadline, or presses Ctrl-C or closes the terminal.
 //!
-//! One task listens for SIGINT, SIGTERM and SIGHUP as long as the program runs. Whatever waits, waits through
+//! One task listens for SIGINT, SIGTERM, SIGQUIT and SIGHUP as long as the program runs. Whatever waits, waits through
 //! [`Patience::bound`], which ends with the reason.
 //!
 //! # Invariants
@@ -41,6 +41,7 @@ impl Patience {
     pub(crate) fn listen(timeout: Option<Duration>) -> std::io::Result<Patience> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        let mut quit = signal(SignalKind::quit())?;
         // A terminal that is closed ends the work; `nohup` says that it does not.
         let mut hangup = (!process::ignores_hangup())
             .then(|| signal(SignalKind::hangup()))
@@ -51,6 +52,7 @@ impl Patience {
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
+                    _ = quit.recv() => {}
                     Some(_) = recv(&mut hangup) => {}
                 }
                 count.send_modify(|count| *count += 1);

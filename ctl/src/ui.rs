@@ -33,15 +33,13 @@ mod server;
 mod site;
 mod upload;
 
-use std::{
-    fs::Permissions, net::SocketAddr, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc,
-};
+use std::{fs::Permissions, net::SocketAddr, os::unix::fs::PermissionsExt, sync::Arc};
 
 use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinHandle};
 
 use self::{link::NodeLink, server::Server, site::Site};
-use crate::error::CtlError;
+use crate::{connection::Login, error::CtlError};
 
 pub(crate) use browser::Opening;
 
@@ -58,8 +56,8 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Starts to serve the page for the node with this state directory, on this port of the loopback.
-    pub(crate) async fn start(state: PathBuf, port: u16) -> Result<Served, CtlError> {
+    /// Starts to serve the page for the node of this login, on this port of the loopback.
+    pub(crate) async fn start(login: Login, port: u16) -> Result<Served, CtlError> {
         let listen = SocketAddr::from(([127, 0, 0, 1], port));
         let cannot = |what: &str, error: &dyn std::fmt::Display| {
             CtlError::failed(format!("cannot {what}: {error}"))
@@ -76,7 +74,7 @@ impl Served {
         let socket = directory.path().join("socket");
         let (stop, stopped) = watch::channel(false);
         let site = Arc::new(Site::new(
-            NodeLink::new(state),
+            NodeLink::new(login),
             address.port(),
             stopped.clone(),
         ));

@@ -1,20 +1,21 @@
 //! The control server: the owner's connection to the node.
 //!
 //! # Participants
-//! [`ControlServer`] accepts connections at a socket and on loopback; the [`guard`] lets only
-//! the owner's requests through; jsonrpsee reads them; [`Owner`] does what they
-//! ask, one file a namespace.
+//! [`ControlServer`] accepts connections at a socket and on loopback; the [`guard`] and the [`rights`] let only
+//! requests of the owner and of holders of tokens through; jsonrpsee reads them; [`allowed`] lets each call through that
+//! its caller may make; [`Owner`] does what they ask, one file a namespace.
 //!
 //! # Invariants
 //! - The guard stands before jsonrpsee: single calls, batches, notifications
 //!   and the upgrade to a WebSocket pass it alike, or not at all. There is no
-//!   method without the secret. `/healthz` alone is answered without it, with one of two sentences.
+//!   method without the secret or a token whose level is enough. `/healthz` alone is answered without it, with one of two sentences.
 //! - No answer permits another origin to read it; requests that a page of
 //!   another origin could make are refused.
 //! - Connections, bodies, batches, calls in flight, subscriptions and waits
 //!   are bounded.
 //! - No file content passes here.
 
+mod allowed;
 mod cache;
 mod calls;
 mod doctor;
@@ -29,9 +30,11 @@ mod node;
 mod peer;
 mod plugin;
 mod renewal;
+mod rights;
 mod search;
 mod server;
 mod share;
+mod token;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -47,6 +50,7 @@ use node_api::{
     plugin::PluginsServer,
     search::{SearchServer, SearchStreamServer},
     share::ShareServer,
+    token::TokensServer,
 };
 use node_base::events::Event;
 use node_core::node::Node;
@@ -54,6 +58,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     renewal::Renewal,
+    rights::{Rights, RightsError},
     server::{ControlListeners, ControlServer},
 };
 
@@ -68,6 +73,8 @@ pub struct Owner {
     pub sandbox: SandboxStatus,
     /// The secret, and its renewal.
     pub renewal: Renewal,
+    /// The secret again, and the tokens of others.
+    pub rights: Rights,
     /// Is cancelled when the owner asks the node to stop.
     pub stop_asked: CancellationToken,
 }
@@ -86,7 +93,8 @@ impl Owner {
             PeersServer::into_rpc(self.clone()).into(),
             SearchServer::into_rpc(self.clone()).into(),
             SearchStreamServer::into_rpc(self.clone()).into(),
-            ShareServer::into_rpc(self).into(),
+            ShareServer::into_rpc(self.clone()).into(),
+            TokensServer::into_rpc(self).into(),
         ];
         for part in parts {
             let part: jsonrpsee::Methods = part;

@@ -66,6 +66,7 @@ fn print(text: &str) -> ExitCode {
 /// Runs a node in this process until a signal or its owner ends it.
 #[must_use]
 pub fn run(args: NodeArgs) -> ExitCode {
+    process::close_inherited();
     process::forbid_core_dumps();
     process::without_huge_pages();
     let args = NodeArgs {
@@ -152,6 +153,7 @@ fn look_again(settings: &Settings, args: &NodeArgs) {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
     /// `None` when the parent of the process has it ignore the signal.
     hangup: Option<Signal>,
     /// True if the process was started at a terminal, and ends with it.
@@ -165,6 +167,7 @@ impl Signals {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
             hangup: (!process::ignores_hangup())
                 .then(|| signal(SignalKind::hangup()))
                 .transpose()?,
@@ -185,6 +188,7 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
+                _ = self.quit.recv() => return,
                 _ = hangup => {
                     if self.at_terminal {
                         return;

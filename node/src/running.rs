@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    control::{ControlListeners, ControlServer, Owner, Renewal},
+    control::{ControlListeners, ControlServer, Owner, Renewal, Rights, RightsError},
     extensions,
     meeting::{Index, Meeting},
     settings::Settings,
@@ -45,6 +45,9 @@ pub enum StartError {
     /// There is no secret.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The tokens cannot be used.
+    #[error(transparent)]
+    Rights(#[from] RightsError),
     /// There is no network key where it was said to be.
     #[error(transparent)]
     NetworkKey(#[from] NetworkKeyError),
@@ -84,6 +87,7 @@ pub async fn start(settings: Settings, sandbox: SandboxStatus) -> Result<Running
     let state = StateDir::open(&settings.state)?;
     let lock = take(&state)?;
     let secret = Secret::load_or_create(&state)?;
+    let rights = Rights::load(secret.clone(), state.clone())?;
     let network_key = settings.network_key_file.as_deref().map(NetworkKey::load);
     let network_key = network_key.transpose()?;
     for line in &settings.skipped {
@@ -111,6 +115,7 @@ pub async fn start(settings: Settings, sandbox: SandboxStatus) -> Result<Running
         control: address,
         sandbox,
         renewal: Renewal::new(secret, state.clone()),
+        rights,
         stop_asked: stop_asked.clone(),
     };
     let listeners = ControlListeners {

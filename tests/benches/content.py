@@ -73,7 +73,8 @@ def samples(corpus, rng):
     while True:
         lines = rng.choice(files).read_bytes().split(b"\n")
         line = rng.choice(lines).decode("utf-8", "ignore").strip()
-        if len(line) >= 8:
+        # A program cannot be given a NUL.
+        if len(line) >= 8 and "\0" not in line:
             yield line
 
 

@@ -207,11 +207,8 @@ fn every_command_prints_json_that_programs_read() {
     );
     assert!(json(home, &["peers"]).to_string().contains(&far.url));
     assert!(json(home, &["ls"]).to_string().contains("near.txt"));
-    assert!(
-        json(home, &["search", "near.txt"])
-            .to_string()
-            .contains("near.txt")
-    );
+    let found = run(home, &["--json", "search", "near.txt"]).json_lines();
+    assert_eq!(found[0]["name"], "near.txt", "{found:?}");
     assert!(
         json(home, &["hello", &far.url])
             .to_string()

@@ -126,8 +126,7 @@ fn content_has_one_spelling_and_is_64_digits() {
         .args(["--json", "search", "a.txt"])
         .run()
         .expect_code(0);
-    let found: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
-    let digest = found["hits"][0]["digest"].as_str().unwrap().to_owned();
+    let digest = found.json_lines()[0]["digest"].as_str().unwrap().to_owned();
     let upper = format!("blake3:{}", digest.to_uppercase());
     let _ = ctl(near.home())
         .args(["fetch", &upper])
@@ -224,8 +223,8 @@ fn content_goes_to_a_place_from_here_a_peer_or_one_behind_it() {
     introduce(&nodes[1].url, &nodes[2].url);
     let digest = |node: &NodeProcess, name: &str| {
         let found = ctl(node.home()).args(["--json", "search", name]).run();
-        let found: serde_json::Value = serde_json::from_str(&found.stdout).unwrap_or_default();
-        found["hits"][0]["digest"].as_str().map(str::to_owned)
+        let first = found.json_lines().into_iter().next()?;
+        first["digest"].as_str().map(str::to_owned)
     };
     let near = &nodes[0];
     for (holder, name, text) in [(0, "own.txt", "own\n"), (2, "far.txt", "far away\n")] {

@@ -60,6 +60,42 @@ fn a_node_whose_word_of_tls_is_hidden_is_met_over_tls() {
 }
 
 #[test]
+fn a_node_whose_tls_is_denied_at_the_first_meeting_hears_nothing() {
+    let wire = Wire::new();
+    let holder = noded()
+        .args(["--url", &wire.url])
+        .file("a.txt", "a private text")
+        .start();
+    let status = holder.control().must("node.status", json!({}));
+    wire.lead_to(status["listen"].as_str().unwrap().parse().unwrap());
+    wire.tap(Tapping::DeniesTls);
+    let node = noded().start();
+    // Without anybody on the path there is another holder, who is heard.
+    let honest = noded().file("b.txt", "for all").start();
+    node.control()
+        .must("peer.add", json!({ "url": honest.url }));
+    met(&node, &honest.url, &id_of(&honest));
+    node.control().must("peer.add", json!({ "url": wire.url }));
+    assert!(has_event(&node, "peer.downgrade"), "the owner is told");
+    let before = wire.in_clear();
+    let search = ctl(node.home()).args(["search", "quillwort"]).run();
+    assert_ne!(search.code, 0);
+    let options = ["--timeout", "3s", "fetch", "a.txt"];
+    assert_ne!(ctl(node.home()).args(options).run().code, 0);
+    assert_eq!(ctl(node.home()).args(["fetch", "b.txt"]).run().code, 0);
+    assert_eq!(wire.in_clear(), before, "nothing more is said in clear");
+    assert!(!wire.has_seen(b"quillwort") && !wire.has_seen(b"a private text"));
+    // When it is over, the node is met.
+    wire.tap(Tapping::Passes);
+    node.control().must("peer.add", json!({ "url": wire.url }));
+    met(&node, &wire.url, &id_of(&holder));
+    assert_eq!(ctl(node.home()).args(["fetch", "a.txt"]).run().code, 0);
+    for node in [holder, node, honest] {
+        node.stop();
+    }
+}
+
+#[test]
 fn a_new_key_at_an_address_is_taken_when_the_owner_names_it() {
     let lost = noded().file("a.txt", "with a new key").start();
     let node = noded().start();

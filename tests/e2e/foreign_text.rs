@@ -190,16 +190,18 @@ fn hostile_excerpt_steers_no_terminal() {
 }
 
 #[test]
-fn hostile_excerpt_is_one_object_of_json() {
+fn hostile_excerpt_is_one_line_of_json() {
     let (node, _rogue) = beside_hostile_peer();
     let run = ctl(node.home())
         .args(["--json", "search", "--sure", "text:needle"])
         .run()
         .expect_code(0);
     assert!(!run.stdout.contains(is_harmful), "{:?}", run.stdout);
-    let found: serde_json::Value = serde_json::from_str(run.stdout.trim_end()).unwrap();
-    let hits = found["hits"].as_array().expect("a list");
-    let mut said = hits.iter().map(|hit| &hit["excerpt"]["text"]);
-    assert!(said.any(|text| text == HOSTILE), "nothing is lost: {found}");
+    let found = run.json_lines();
+    let mut said = found.iter().map(|line| &line["excerpt"]["text"]);
+    assert!(
+        said.any(|text| text == HOSTILE),
+        "nothing is lost: {found:?}"
+    );
     node.stop();
 }

@@ -1,6 +1,7 @@
 //! The commands of the how-to pages are run as they stand there.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use e2e::NodeProcess;
@@ -64,6 +65,23 @@ fn the_page_for_all_machines_works_word_for_word() {
     assert!(home.join("Documents/letters/to-ann.txt").exists());
     other.stop();
     nobody.stop();
+}
+
+#[test]
+fn the_page_for_agents_works_word_for_word() {
+    let peer = noded().start();
+    let mut reader = Reader::new(&peer);
+    fs::create_dir(reader.home.root().join("Documents")).unwrap();
+    // A program that takes every entry stands for the client.
+    let claude = reader.home.root().join("claude");
+    fs::write(&claude, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(&claude, PermissionsExt::from_mode(0o755)).unwrap();
+    reader.obey("noded --share Documents");
+    for line in lines_in(&page("agents.md"), "sh") {
+        reader.obey(&line);
+    }
+    assert!(reader.home.root().join("helper.token").exists());
+    peer.stop();
 }
 
 #[test]

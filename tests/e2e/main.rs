@@ -13,6 +13,7 @@
     reason = "the parts of tests that are functions are tests too"
 )]
 
+mod agents;
 mod blobs;
 mod cache;
 mod capture;
@@ -36,6 +37,7 @@ mod hints;
 mod hooks;
 mod how_to;
 mod http_front;
+mod json;
 mod meeting;
 mod memory;
 mod mesh;
@@ -70,6 +72,7 @@ mod strangers;
 mod summaries;
 mod terminal;
 mod tidy;
+mod tokens;
 mod transfers;
 mod ui;
 mod unprefixed;

@@ -104,6 +104,9 @@ fn the_socket_and_its_directory_are_the_owners_alone() {
     let socket = state.join("control.sock");
     assert_eq!(mode(&state), 0o700);
     assert_eq!(mode(&socket), 0o600);
+    for name in ["lock", "digests.redb", "secret", "node-key"] {
+        assert_eq!(mode(&state.join(name)), 0o600, "{name}");
+    }
     assert!(
         fs::symlink_metadata(&socket)
             .unwrap()

@@ -24,11 +24,12 @@ fn the_name_of_a_node_is_seen_wherever_the_node_is() {
         ask(&["peers", "--json"])["peers"][0]["name"] == "Anna's nas"
     });
     assert_eq!(ask(&["status", "--json"])["name"], "study");
-    let found = ask(&["search", "poem.txt", "--json"]);
-    assert_eq!(found["hits"][0]["node_name"], "Anna's nas", "{found}");
-    let steps = found["trace"].as_array().unwrap().iter();
+    let search = ["search", "poem.txt", "--json", "--trace"];
+    let found = ctl(near.home()).args(search).run().json_lines();
+    assert_eq!(found[0]["node_name"], "Anna's nas", "{found:?}");
+    let steps = found[1]["trace"].as_array().unwrap().iter();
     let names: Vec<_> = steps.map(|step| step["node_name"].clone()).collect();
-    assert_eq!(names, ["study", "Anna's nas"], "{found}");
+    assert_eq!(names, ["study", "Anna's nas"], "{found:?}");
     let events = ctl(near.home())
         .args(["call", "events.since", r#"{"id": 0}"#])
         .run()

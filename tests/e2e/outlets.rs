@@ -205,6 +205,20 @@ fn a_hang_up_without_a_terminal_looks_at_the_configuration() {
 }
 
 #[test]
+fn quit_from_the_keyboard_ends_the_node_cleanly() {
+    let node = noded().start();
+    let state = node.home().state();
+    assert!(names(&state).contains(&"control.sock".to_owned()));
+    node.signal("QUIT");
+    eventually("its socket and its address are gone", || {
+        let left = names(&state);
+        !left
+            .iter()
+            .any(|name| ["control", "control.sock"].contains(&name.as_str()))
+    });
+}
+
+#[test]
 fn a_process_leaves_no_core_dump() {
     let node = noded().start();
     let limits = fs::read_to_string(format!("/proc/{}/limits", node.pid())).unwrap();

@@ -160,6 +160,82 @@ fn a_pattern_brings_no_hidden_file_that_nobody_named() {
 }
 
 #[test]
+fn a_peers_ignore_file_is_stored_by_no_route() {
+    let open = "!*\n!.*\n";
+    let holder = noded()
+        .file("photos/.sixhopignore", open)
+        .file("photos/a.jpg", "for all")
+        .file("photos/private/note.txt", "for all")
+        .file(".sixhopignore", open)
+        .start();
+    let node = noded()
+        .file("photos/private/mine.txt", "mine alone")
+        .file(".sixhopignore", "private/\n")
+        .start();
+    introduce(&node.url, &holder.url);
+    let names = [
+        ".sixhopignore",
+        "photos/.sixhopignore",
+        "photos/.SixhopIgnore",
+    ];
+    for arg in names.into_iter().chain(["photos/**", "photos/", "**"]) {
+        drop(ctl(node.home()).args(["fetch", arg, "--replace"]).run());
+    }
+    for name in names {
+        let started = node.control().call("fetch.start", json!({ "name": name }));
+        assert!(started.is_err(), "{name}: {started:?}");
+    }
+    let secret = fs::read_to_string(node.home().state().join("secret")).unwrap();
+    for name in names {
+        let params = format!(
+            "<param><value>{name}</value></param><param><value>{}</value></param>",
+            secret.trim()
+        );
+        let call = format!(
+            "<methodCall><methodName>fetch</methodName><params>{params}</params></methodCall>"
+        );
+        let answer = http::request(&node.url, "POST", "/RPC2", &[], call.as_bytes()).unwrap();
+        assert!(
+            answer.text().contains("<fault>"),
+            "{name}: {}",
+            answer.text()
+        );
+    }
+    // What the owner hid stays hidden, and the honest file came.
+    assert_eq!(node.home().read(".sixhopignore").unwrap(), b"private/\n");
+    assert_eq!(node.home().read("photos/.sixhopignore"), None);
+    let hidden = http::get(&node.url, "/files/photos/private/mine.txt").unwrap();
+    assert_eq!(hidden.status, 404);
+    assert_eq!(status(&node, "photos/a.jpg"), 200);
+    [node, holder].into_iter().for_each(NodeProcess::stop);
+}
+
+#[test]
+fn a_name_with_a_dot_is_shared_only_when_the_owner_shows_it() {
+    let names = [".env", ".ssh/id_rsa", "a/.hidden/x.txt", "small.txt"];
+    let node = names
+        .iter()
+        .fold(noded(), |options, name| options.file(name, "for all"))
+        .start();
+    listed(&node, &["small.txt"]);
+    for name in &names[..3] {
+        assert_eq!(status(&node, name), 404, "{name}");
+    }
+    let skipped = ctl(node.home()).args(["ls", "--skipped"]).run();
+    assert!(skipped.stdout.contains(".env"), "{skipped:?}");
+    node.home().put(".sixhopignore", "!.*\n");
+    for name in names {
+        wait_until("it is shown", Duration::from_secs(10), || {
+            let found = status(&node, name);
+            (found == 200)
+                .then_some(())
+                .ok_or(format!("{name}: {found}"))
+        });
+    }
+    node.stop();
+}
+
+#[test]
 fn a_plugin_directory_that_is_mounted_is_not_shared() {
     if !NodeOptions::can_mount() {
         return;

@@ -272,6 +272,65 @@ fn every_way_to_a_file_asks_the_policy() {
     node.stop();
 }
 
+/// Hits that are refused, which no limit may count: more than an answer has bytes for.
+const REFUSED: usize = 1_200;
+
+/// Returns the permitted names that a query of `limit` hits finds by `sixhop.find`, and the end.
+fn found_by_pages(node: &NodeProcess, limit: i64) -> (usize, String) {
+    let first = [
+        ("query", Xml::text("name:*.txt")),
+        ("deadline", Xml::Int(5_000)),
+        ("limit", Xml::Int(limit)),
+    ];
+    let mut page = find(node, &first);
+    let mut count = 0;
+    loop {
+        if let Some(Xml::List(hits)) = page.get("hits") {
+            count += hits.len();
+        }
+        let Some(Xml::Text(cursor)) = page.get("cursor").cloned() else {
+            let Some(Xml::Text(end)) = page.get("end").cloned() else {
+                panic!("no end: {page:?}");
+            };
+            return (count, end);
+        };
+        let more = [
+            ("cursor".to_owned(), Xml::Text(cursor)),
+            ("wait".to_owned(), Xml::Int(5_000)),
+        ];
+        let more = Xml::Map(more.into_iter().collect());
+        page = xmlrpc::call(&node.url, "sixhop.more", &[more]).expect("a page");
+    }
+}
+
+#[test]
+fn limits_of_an_answer_count_permitted_hits_alone() {
+    let (options, directory) = guarded(&[("policy.rhai", HIDING)]);
+    let long = "a".repeat(230);
+    let refused = (0..REFUSED).map(|n| format!("private/{long}{n}.txt"));
+    let options = refused.fold(options, |options, name| options.file(&name, ""));
+    let options = options.file("zz1.txt", "1").file("zz2.txt", "2");
+    let node = options.start();
+    let searched = |limit: usize| {
+        let text = get(&node, &format!("/search?q=name:*.txt&limit={limit}"));
+        let json = text.strip_prefix("found ").expect("an answer");
+        let answer: Value = serde_json::from_str(json).expect("JSON");
+        (
+            answer["hits"].as_array().expect("hits").len(),
+            answer["complete"] == true,
+        )
+    };
+    assert_eq!(searched(9), (3, true));
+    assert_eq!(searched(3), (3, true));
+    assert_eq!(searched(2), (2, false));
+    assert_eq!(found_by_pages(&node, 9), (3, "complete".to_owned()));
+    assert_eq!(found_by_pages(&node, 3), (3, "complete".to_owned()));
+    assert_eq!(found_by_pages(&node, 2), (2, "limit".to_owned()));
+    assert_eq!(own_hits(&node, "name:zz*.txt").len(), 2);
+    drop(directory);
+    node.stop();
+}
+
 /// A new route or method has to be listed here, with the way in which it asks the policy.
 #[test]
 fn no_route_and_no_method_is_forgotten() {

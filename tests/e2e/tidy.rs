@@ -7,5 +7,6 @@ mod arrows;
 mod docs;
 mod files;
 mod homes;
+mod named_tests;
 mod tree;
 mod words;

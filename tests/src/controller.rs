@@ -125,6 +125,18 @@ impl CtlRun {
     }
 }
 
+impl CtlRun {
+    /// Returns the lines of its standard output, each a value of JSON.
+    ///
+    /// # Panics
+    /// When one is none.
+    pub fn json_lines(&self) -> Vec<serde_json::Value> {
+        let lines = self.stdout.lines();
+        let value = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        lines.map(value).collect()
+    }
+}
+
 /// A child that does not outlive a failed test.
 struct Killer(std::process::Child);
 

@@ -4,7 +4,8 @@
 //! [`Control`], the control port spoken by hand; [`http`] and [`xmlrpc`], clients written from the protocols; [`Rogue`], a
 //! peer that misbehaves in one chosen way; [`Listener`], who is no peer and counts who connects; [`Proxy`], a
 //! peer that lies about content; [`Gate`], a door that lets one process through; [`Wire`], what somebody on the path sees
-//! and does; [`Relay`], a man in the middle with a key of his own; [`PythonPeer`], the two peers of the book; [`names`], names that want out of the share; [`Meters`], what a process holds; [`Pty`], a program at a terminal;
+//! and does; [`Relay`], a man in the middle with a key of his own; [`PythonPeer`], the two peers of the book; [`names`], names that want out of the share; [`Meters`], what a process holds; [`Schema`], the
+//! shape of JSON; [`Pty`], a program at a terminal;
 //! [`Ui`], a running `ctl ui`; [`browser`], Chromium that looks at it.
 //!
 //! Goals: a test meets the programs only from outside; every wait has a deadline and says what it waited for; everything that
@@ -40,6 +41,7 @@ mod proxy;
 mod pty;
 mod python;
 mod relay;
+mod schema;
 mod topology;
 mod ui;
 mod wait;
@@ -58,6 +60,7 @@ pub use pty::Pty;
 pub use python::{Dialect, PythonPeer, python};
 pub use relay::Relay;
 pub use rogue::{Conduct, Rogue};
+pub use schema::Schema;
 pub use topology::{chain, introduce, mesh, ring};
 pub use ui::Ui;
 pub use wait::{eventually, wait_until};

@@ -22,6 +22,8 @@ pub enum Tapping {
     StripsTls,
     /// Takes the word that a node speaks TLS out of what it says in clear, and passes TLS on.
     HidesTls,
+    /// Takes that word out, and answers TLS as a server without TLS.
+    DeniesTls,
     /// Flips a bit of what comes back over TLS, behind the first flight.
     Tampers,
 }
@@ -137,7 +139,7 @@ impl State {
         };
         count.fetch_add(1, Ordering::AcqRel);
         let tapping = *lock(&self.tapping);
-        if is_tls && tapping == Tapping::StripsTls {
+        if is_tls && matches!(tapping, Tapping::StripsTls | Tapping::DeniesTls) {
             return here.write_all(NO_TLS).ok();
         }
         let behind = (*lock(&self.behind))?;
@@ -146,7 +148,7 @@ impl State {
         lock(&self.open).extend([there.try_clone().ok()?, here.try_clone().ok()?]);
         let back = match tapping {
             Tapping::Tampers if is_tls => tapping,
-            Tapping::HidesTls if !is_tls => tapping,
+            Tapping::HidesTls | Tapping::DeniesTls if !is_tls => tapping,
             _ => Tapping::Passes,
         };
         let call = is_tls.then(|| {
@@ -171,7 +173,7 @@ impl State {
             }
             match tapping {
                 Tapping::Tampers if parts > 0 => part[count / 2] ^= 1,
-                Tapping::HidesTls => hide(part, b"<string>tls</string>"),
+                Tapping::HidesTls | Tapping::DeniesTls => hide(part, b"<string>tls</string>"),
                 _ => {}
             }
             parts += 1;

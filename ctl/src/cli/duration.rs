@@ -1,4 +1,4 @@
-//! Durations as people write them: `500ms`, `30s`, `5m`, `2h`.
+//! Durations as people write them: `500ms`, `30s`, `5m`, `2h`, `30d`.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The error of a text that is not a duration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum DurationError {
-    #[error("a duration is a whole number and a unit, such as 500ms, 30s, 5m or 2h")]
+    #[error("a duration is a whole number and a unit, such as 500ms, 30s, 5m, 2h or 30d")]
     Form,
     #[error("a duration is more than nothing")]
     Zero,
-    #[error("a duration is at most 365 days, 8760h")]
+    #[error("a duration is at most 365 days, 365d")]
     TooLong,
 }
 
-/// Reads a whole number with a unit: `ms`, `s`, `m` or `h`.
+/// Reads a whole number with a unit: `ms`, `s`, `m`, `h` or `d`.
 pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
@@ -25,6 +25,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
+        "d" => 24 * 3_600_000,
         _ => return Err(DurationError::Form),
     };
     if number.is_empty() {
@@ -61,6 +62,7 @@ mod tests {
             ("30s", 30_000),
             ("5m", 300_000),
             ("2h", 7_200_000),
+            ("2d", 172_800_000),
         ];
         for (text, milliseconds) in cases {
             assert_eq!(
@@ -74,13 +76,18 @@ mod tests {
     #[test]
     fn anything_else_is_refused_with_its_reason() {
         let form = [
-            "", "5", "s", "-5s", "+5s", "1.5s", "5 s", "5S", "5d", "１s", "1m30s",
+            "", "5", "s", "-5s", "+5s", "1.5s", "5 s", "5S", "5w", "１s", "1m30s",
         ];
         for text in form {
             assert_eq!(parse(text), Err(DurationError::Form), "{text:?}");
         }
         assert_eq!(parse("0s"), Err(DurationError::Zero));
-        for text in ["8761h", "99999999999999999999s", "18446744073709551615h"] {
+        for text in [
+            "8761h",
+            "366d",
+            "99999999999999999999s",
+            "18446744073709551615h",
+        ] {
             assert_eq!(parse(text), Err(DurationError::TooLong), "{text}");
         }
     }

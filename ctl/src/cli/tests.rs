@@ -68,6 +68,25 @@ fn every_command_is_understood() {
     }
 }
 
+#[test]
+fn every_command_about_rights_is_understood() {
+    for line in [
+        "token",
+        "token add a --may read",
+        "token add a --may fetch --expires 30d --to a.token",
+        "token ls --json",
+        "token rm a",
+        "--token-file a.token search x",
+        "mcp",
+        "mcp --allow-fetch",
+        "mcp --allow-fetch install codex",
+        "mcp install claude",
+        "mcp skill",
+    ] {
+        assert!(parse(line).is_ok(), "{line}");
+    }
+}
+
 #[cfg(feature = "embedded")]
 #[test]
 fn every_command_with_a_node_inside_is_understood() {
@@ -108,6 +127,10 @@ fn nonsense_is_refused() {
         "transfers cancel",
         "transfers cancel x",
         "peers rm",
+        "token add a",
+        "token add a --may write",
+        "token rm",
+        "mcp install emacs",
         "stop now",
         "ls a b c",
         "search",

@@ -1,31 +1,18 @@
 //! `ctl cat`: prints files of the node or of its peers.
 //!
-//! Content whose digest is known is printed by checked pieces, from one holder after the other. A file of peers that
-//! give no digests comes by `query`, as for any of their clients.
+//! The bytes come by `reading`; this turns them into lines.
 
 mod lines;
 
-use node_api::{
-    fetch::FetchPlan,
-    search::{SearchNews, SearchReach},
-};
-use node_wire::{About, Digest, query};
+use node_api::fetch::FetchPlan;
+use node_wire::About;
 
-use self::lines::{LineRange, Printed, Printer, is_of_holder};
+pub(crate) use self::lines::LineRange;
+use self::lines::{Printed, Printer};
 use super::Context;
 use crate::{
-    cli::CatArgs,
-    connection::Connection,
-    download::{self, CheckedContent, ContentTarget, QueryTarget, Sink, TreePass},
-    error::CtlError,
-    output::escaped,
+    cli::CatArgs, connection::Connection, download::Sink, error::CtlError, output::escaped, reading,
 };
-
-/// Most holders that are tried one after the other without a new piece.
-const HOLDERS_MAX: u32 = 3;
-
-/// Most hits of a name that are looked at for its digest.
-const HITS_MAX: u32 = 100;
 
 /// Runs the command.
 pub(crate) async fn run(args: CatArgs, context: &Context) -> Result<(), CtlError> {
@@ -72,7 +59,7 @@ async fn print(
         )));
     }
     for name in &names {
-        match digest_of(node, name).await? {
+        match reading::digest_of(node, name).await? {
             Some(digest) => print_content(node, name, &digest, lines, context).await?,
             None => print_query(node, name, lines, context).await?,
         }
@@ -85,21 +72,6 @@ async fn print(
     Ok(())
 }
 
-/// Looks for a file of exactly this name whose digest is known.
-async fn digest_of(node: &Connection, name: &str) -> Result<Option<String>, CtlError> {
-    let exact = format!("{}:{}", query::DEFAULT_HANDLER, query::quoted(name));
-    let mut search = node
-        .search_stream(&exact, Some(HITS_MAX), SearchReach::Sure)
-        .await?;
-    while let SearchNews::Hits(hits) = search.next().await? {
-        let mut named = hits.into_iter().filter(|hit| hit.name == name);
-        if let Some(digest) = named.find_map(|hit| hit.digest) {
-            return Ok(Some(digest));
-        }
-    }
-    Ok(None)
-}
-
 async fn print_content(
     node: &Connection,
     name: &str,
@@ -107,59 +79,14 @@ async fn print_content(
     lines: LineRange,
     context: &Context,
 ) -> Result<(), CtlError> {
-    let odd = |error| CtlError::failed(format!("the node says that {digest} is meant: {error}"));
-    let content: Digest = digest.parse().map_err(odd)?;
-    let mut printer = Printer::new(
-        Printed {
-            name,
-            digest: Some(digest),
-            output: context.output,
-        },
-        lines,
-    );
-    let (mut next, mut tried) = (0, 0);
-    loop {
-        let before = next;
-        let printed = print_pieces(node, content, &mut next, &mut printer).await;
-        if next > before {
-            tried = 0;
-        }
-        tried += 1;
-        match printed {
-            Err(error) if is_of_holder(&error) && tried < HOLDERS_MAX => {}
-            Err(error) => return Err(error),
-            Ok(()) => return printer.end(),
-        }
-    }
-}
-
-/// Prints the pieces from `next` on as one holder gives them.
-async fn print_pieces(
-    node: &Connection,
-    digest: Digest,
-    next: &mut u64,
-    printer: &mut Printer<'_>,
-) -> Result<(), CtlError> {
-    let name = format!("blake3:{digest}");
-    let through = node.resolve(&name, true).await?.through;
-    let url = download::peer_port(&node.status().await?);
-    let pass = node.pass(&name).await?;
-    let tree_pass = TreePass(node.pass_of_tree(&digest).await?);
-    let wanted = ContentTarget {
-        url: &url,
-        digest,
-        through: through.as_deref(),
-        pass: pass.as_deref(),
+    let of = Printed {
+        name,
+        digest: Some(digest),
+        output: context.output,
     };
-    let mut content = CheckedContent::open(wanted, &tree_pass, *next).await?;
-    while !printer.is_over() {
-        let Some(piece) = content.next().await? else {
-            break;
-        };
-        *next = content.position();
-        printer.push(&piece).await?;
-    }
-    Ok(())
+    let mut printer = Printer::new(of, lines);
+    reading::content(node, digest, 0, &mut Printing(&mut printer)).await?;
+    printer.end()
 }
 
 async fn print_query(
@@ -168,20 +95,13 @@ async fn print_query(
     lines: LineRange,
     context: &Context,
 ) -> Result<(), CtlError> {
-    let url = download::peer_port(&node.status().await?);
-    let pass = node.pass(name).await?;
-    let wanted = QueryTarget {
-        url: &url,
-        name,
-        pass: pass.as_deref(),
-    };
     let of = Printed {
         name,
         digest: None,
         output: context.output,
     };
     let mut printer = Printer::new(of, lines);
-    download::query(wanted, Printing(&mut printer), |_| ()).await?;
+    reading::named(node, name, Printing(&mut printer)).await?;
     printer.end()
 }
 

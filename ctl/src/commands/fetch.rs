@@ -57,6 +57,11 @@ pub(crate) async fn run(args: FetchArgs, context: &Context) -> Result<(), CtlErr
     failures.end(items.len())
 }
 
+/// Returns the kind of a line of JSON about a fetch.
+fn kind(is_over: bool) -> &'static str {
+    if is_over { "end" } else { "progress" }
+}
+
 fn items_of(typed: &str, plan: FetchPlan) -> Vec<Item> {
     if let Some(digest) = plan.digest {
         return vec![Item::File(format!("blake3:{digest}"))];
@@ -125,7 +130,7 @@ async fn into_share(
         }
         report::show(&progress, status);
         if output.is_json() {
-            output.json(status)
+            output.record(kind(status.state.is_over()), status)
         } else {
             Ok(())
         }
@@ -155,7 +160,7 @@ async fn detach(
     let start = node.start_fetch(name, None, args.existing());
     let status = context.patience.bound(start).await?;
     if context.output.is_json() {
-        return context.output.json(&status);
+        return context.output.record(kind(status.state.is_over()), &status);
     }
     let (id, name) = (status.id, escaped(&status.name));
     context.output.line(&format!(
@@ -172,7 +177,7 @@ async fn detach_matching(
     let start = node.start_matching(query, args.existing());
     let batch = context.patience.bound(start).await?;
     if context.output.is_json() {
-        return context.output.json(&batch);
+        return context.output.record(kind(batch.over), &batch);
     }
     let (id, query) = (batch.id, escaped(&batch.query));
     context.output.line(&format!(
@@ -198,7 +203,7 @@ async fn matching(
         ));
         progress.bytes_of(batch.bytes, batch.size);
         if output.is_json() {
-            output.json(batch)
+            output.record(kind(batch.over), batch)
         } else {
             Ok(())
         }

@@ -3,7 +3,6 @@
 mod lines;
 
 use node_api::search::{SearchAnswer, SearchNews, SearchReach};
-use serde_json::json;
 
 use self::lines::{Layout, Row, Shown};
 use super::Context;
@@ -29,7 +28,10 @@ pub(crate) async fn run(args: GrepArgs, context: &Context) -> Result<(), CtlErro
     let shown = show_as_they_come(&args, &query, &node, output);
     let (found, answer) = context.while_read(shown).await?;
     if output.is_json() {
-        output.json(&summary(&answer))?;
+        output.record(
+            "end",
+            &completeness::end(&answer, Trace::wanted(args.trace)),
+        )?;
     } else {
         completeness::tell(output, &answer, Trace::wanted(args.trace));
     }
@@ -64,7 +66,7 @@ async fn show_as_they_come(
                 found += hits.len();
                 for hit in &hits {
                     if output.is_json() {
-                        output.json(hit)?;
+                        output.record("hit", hit)?;
                     } else {
                         print(output, &mut layout, shown.hit(hit))?;
                     }
@@ -228,7 +230,7 @@ fn filter_of(glob: &str) -> Result<String, CtlError> {
 }
 
 /// Returns a filter; the node decides whether it is valid.
-fn filter(word: &str) -> Result<String, CtlError> {
+pub(crate) fn filter(word: &str) -> Result<String, CtlError> {
     let keys = ["ext:", "size:", "after:", "before:", "kind:"];
     let lower = word.to_ascii_lowercase();
     let lower = lower.strip_prefix('-').unwrap_or(&lower);
@@ -247,22 +249,10 @@ fn around(args: &GrepArgs) -> (usize, usize) {
 }
 
 /// Returns a regular expression for exactly this text.
-fn literally(text: &str) -> String {
+pub(crate) fn literally(text: &str) -> String {
     let special = |c: &char| r"\.+*?()|[]{}^$#&-~".contains(*c);
     let escape = |c: char| special(&c).then_some('\\').into_iter().chain([c]);
     text.chars().flat_map(escape).collect()
-}
-
-/// Returns the last line of JSON: how complete the others are.
-fn summary(answer: &SearchAnswer) -> serde_json::Value {
-    json!({
-        "end": answer.end,
-        "asked": answer.asked,
-        "answered": answer.answered,
-        "timed_out": answer.timed_out,
-        "passed_over": answer.passed_over,
-        "trace": answer.trace,
-    })
 }
 
 #[cfg(test)]

@@ -28,7 +28,11 @@ pub(crate) async fn run(args: SearchArgs, context: &Context) -> Result<(), CtlEr
         .while_read(async {
             if output.is_json() {
                 let answer = node.search(&args.query(), args.limit, args.reach()).await?;
-                output.json(&answer)?;
+                for hit in &answer.hits {
+                    output.record("hit", hit)?;
+                }
+                let trace = Trace::wanted(args.trace);
+                output.record("end", &completeness::end(&answer, trace))?;
                 return Ok((answer.hits.len(), answer));
             }
             show_as_they_come(&args, &node, output).await

@@ -23,7 +23,7 @@ use clap::{
 use node_api::error::ErrorCode;
 use tokio::runtime::Handle;
 
-use super::Context;
+use super::{Context, Typed};
 use crate::{
     cli::{Cli, Command, ShellArgs},
     error::CtlError,
@@ -39,7 +39,7 @@ const PROMPT: &str = "> ";
 const EXIT: &str = "exit";
 
 /// Commands of `ctl` that mean nothing at the prompt.
-const NOT_HERE: [&str; 5] = ["shell", "up", "completions", "complete", "man"];
+const NOT_HERE: [&str; 6] = ["shell", "up", "completions", "complete", "man", "mcp"];
 
 /// The decision to go on after a line or not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -112,12 +112,12 @@ fn carry_out(words: &[String], context: &Context, runtime: &Handle) -> Result<()
         }
         _ => {}
     }
-    let Some((cli, has_state)) = parse(words, context)? else {
+    let Some((cli, typed)) = parse(words, context)? else {
         return Ok(());
     };
     let context = Context {
         at_prompt: true,
-        ..context.with_options(&cli.global, has_state)
+        ..context.with_options(&cli.global, typed)
     };
     let name = missing_name(&cli.command);
     match (super::execute(cli.command, &context, runtime), name) {
@@ -139,15 +139,19 @@ fn missing_name(command: &Command) -> Option<String> {
     }
 }
 
-/// Reads words as those behind `ctl`. Says also whether they name a state directory; nothing is left to do if they ask
+/// Reads words as those behind `ctl`. Says also which options about the node they have; nothing is left to do if they ask
 /// for help.
-fn parse(words: &[String], context: &Context) -> Result<Option<(Cli, bool)>, CtlError> {
+fn parse(words: &[String], context: &Context) -> Result<Option<(Cli, Typed)>, CtlError> {
     let all = std::iter::once("ctl").chain(words.iter().map(String::as_str));
     let read = Cli::command()
         .try_get_matches_from(all)
         .and_then(|matches| {
-            let has_state = matches.value_source("state") == Some(ValueSource::CommandLine);
-            Cli::from_arg_matches(&matches).map(|cli| (cli, has_state))
+            let is_typed = |option| matches.value_source(option) == Some(ValueSource::CommandLine);
+            let typed = Typed {
+                state: is_typed("state"),
+                token_file: is_typed("token_file"),
+            };
+            Cli::from_arg_matches(&matches).map(|cli| (cli, typed))
         });
     match read {
         Ok(cli) => Ok(Some(cli)),

@@ -19,7 +19,7 @@ use crate::{
 
 /// Runs the command, until a signal or the end of the terminal.
 pub(crate) async fn run(args: UiArgs, context: &Context) -> Result<(), CtlError> {
-    let served = Served::start(context.state()?, args.port).await?;
+    let served = Served::start(context.login()?, args.port).await?;
     let ended = until_ended(&args, context, &served).await;
     served.stop().await;
     match ended {

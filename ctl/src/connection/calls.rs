@@ -7,13 +7,16 @@ use node_api::{
     cache::{CacheBlob, CacheCleared, CacheClient},
     error::{ApiError, ErrorCode},
     events::{EventPage, EventsClient},
-    fetch::{FetchBatch, FetchClient, FetchPlan, FetchState, FetchStatus},
+    fetch::{FetchBatch, FetchClient, FetchPlan, FetchState, FetchStatus, WAIT_SECONDS_MAX},
+    level::Level,
     node::{Check, NodeClient, NodeStatus},
     peer::{Group, Peer, PeerState, PeersClient},
     plugin::{Plugin, PluginsClient},
     search::{LIMIT_MAX, SearchAnswer, SearchClient, SearchReach},
-    share::{ShareClient, ShareFile, ShareRescan, SkippedEntry},
+    share::{FolderListing, ShareClient, ShareFile, ShareRescan, SkippedEntry},
+    token::{Token, TokensClient},
 };
+use node_base::token::TokenHash;
 use node_wire::Digest;
 use serde_json::{Map, Value};
 
@@ -90,7 +93,7 @@ impl Connection {
     ///
     /// [`require_answer`]: Connection::require_answer
     pub(crate) async fn hello(&self, url: &str) -> Result<Peer, CtlError> {
-        self.sorted_out(self.http.add(url.to_owned()).await)
+        self.sorted_out(PeersClient::add(&self.http, url.to_owned()).await)
     }
 
     /// Errors if a peer did not answer a `hello`.
@@ -147,6 +150,17 @@ impl Connection {
             }
             after = page.next;
         }
+    }
+
+    /// Lists one folder of the node, behind the name `after`.
+    pub(crate) async fn browse(
+        &self,
+        folder: &Folder,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<FolderListing, CtlError> {
+        let name = (!folder.0.is_empty()).then(|| folder.0.clone());
+        self.sorted_out(ShareClient::browse(&self.http, name, after, Some(limit)).await)
     }
 
     /// Returns whether the node shares a file of exactly this name.
@@ -249,6 +263,29 @@ impl Connection {
         self.sorted_out(PeersClient::group_remove(&self.http, name.to_owned(), nodes).await)
     }
 
+    /// Adds a token by the hash of its text.
+    pub(crate) async fn token_add(
+        &self,
+        name: &str,
+        may: Level,
+        hash: &TokenHash,
+        time: Option<Duration>,
+    ) -> Result<Token, CtlError> {
+        let seconds = time.map(|time| time.as_secs().max(1));
+        let added = TokensClient::add(&self.http, name.to_owned(), may, hash.to_string(), seconds);
+        self.sorted_out(added.await)
+    }
+
+    /// Lists the tokens.
+    pub(crate) async fn tokens(&self) -> Result<Vec<Token>, CtlError> {
+        self.sorted_out(TokensClient::list(&self.http).await)
+    }
+
+    /// Removes a token. Says whether there was one.
+    pub(crate) async fn token_remove(&self, name: &str) -> Result<bool, CtlError> {
+        self.sorted_out(TokensClient::remove(&self.http, name.to_owned()).await)
+    }
+
     /// Checks what the node needs.
     pub(crate) async fn doctor(&self) -> Result<Vec<Check>, CtlError> {
         self.sorted_out(NodeClient::doctor(&self.http).await)
@@ -327,6 +364,11 @@ impl Connection {
         let replace = Some(existing == Existing::Replace);
         let start = FetchClient::start_matching(&self.http, query.to_owned(), replace);
         self.sorted_out(start.await)
+    }
+
+    /// Waits for the end of a fetch, for 20 seconds at most, and says how far it is.
+    pub(crate) async fn wait_fetch(&self, id: u64) -> Result<FetchStatus, CtlError> {
+        self.sorted_out(FetchClient::wait(&self.http, id, Some(WAIT_SECONDS_MAX)).await)
     }
 
     /// Brings a file into the share and waits until it is there. `on_change` sees every new status, the last one

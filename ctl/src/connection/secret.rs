@@ -1,11 +1,13 @@
-//! The secret: looked for in `STATE/secret`, then `SIXHOP_SECRET_FILE`, then `SIXHOP_SECRET`.
+//! What is shown to a node: a token, if a file with one was given; else the secret, looked for in `STATE/secret`, then
+//! `SIXHOP_SECRET_FILE`, then `SIXHOP_SECRET`.
 //!
 //! # Invariants
 //! - A file that others own or have permissions on is refused.
-//! - No error and no `Debug` holds the secret.
+//! - No error and no `Debug` holds the secret or a token.
+//! - If a token was to be shown, the secret is not read.
 
 use std::{
-    env, io,
+    env, fmt, io,
     path::{Path, PathBuf},
 };
 
@@ -33,6 +35,48 @@ pub(crate) struct FoundSecret {
     pub(crate) source: String,
 }
 
+/// The kind and the source of what is shown to a node.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum ShownRight {
+    /// The secret, from a file or a variable.
+    Secret(String),
+    /// The token in a file.
+    Token(PathBuf),
+}
+
+impl fmt::Display for ShownRight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ShownRight::Secret(source) => write!(f, "the secret from {source}"),
+            ShownRight::Token(file) => write!(f, "the token in {}", file.display()),
+        }
+    }
+}
+
+impl ShownRight {
+    /// Returns what to do if a node does not accept it.
+    pub(crate) fn advice(&self) -> &'static str {
+        match self {
+            ShownRight::Secret(_) => "give ctl the state directory of that node with --state DIR",
+            ShownRight::Token(_) => {
+                "it was removed, has expired or is for another node; `ctl token ls`, with the secret, lists the tokens"
+            }
+        }
+    }
+}
+
+/// Reads the token in a file.
+pub(crate) fn token(file: &Path) -> Result<SecretString, CtlError> {
+    let text = read_private(file)?.ok_or_else(|| missing(file))?;
+    match secret_in(text.expose_secret()) {
+        Ok(token) => Ok(SecretString::from(token)),
+        Err(reason) => Err(CtlError::BadToken {
+            file: file.to_owned(),
+            reason,
+        }),
+    }
+}
+
 /// Finds the secret for the node with this state directory.
 pub(crate) fn find(state: &Path) -> Result<FoundSecret, CtlError> {
     let named = env::var_os(FILE_VARIABLE).map(PathBuf::from);
@@ -49,8 +93,7 @@ fn choose(
         return Ok(found);
     }
     if let Some(named) = named {
-        let missing = || io::Error::from(io::ErrorKind::NotFound);
-        return read_if_there(&named)?.ok_or_else(|| CtlError::file("read", &named, missing()));
+        return read_if_there(&named)?.ok_or_else(|| missing(&named));
     }
     match direct {
         Some(value) => checked(&value, VARIABLE.to_owned()),
@@ -60,17 +103,26 @@ fn choose(
     }
 }
 
+fn missing(file: &Path) -> CtlError {
+    CtlError::file("read", file, io::ErrorKind::NotFound.into())
+}
+
 fn read_if_there(file: &Path) -> Result<Option<FoundSecret>, CtlError> {
+    let text = read_private(file)?;
+    let found = text.map(|text| checked(&text, file.display().to_string()));
+    found.transpose()
+}
+
+fn read_private(file: &Path) -> Result<Option<SecretString>, CtlError> {
     let read = private::read(file, LONGEST);
     let read = read.map_err(|error| CtlError::file("read the secret from", file, error))?;
     let owned = || file.to_owned();
-    let text = match read {
-        None => return Ok(None),
-        Some(Err(NotPrivate::Owner)) => return Err(CtlError::SecretForeign { file: owned() }),
-        Some(Err(NotPrivate::Open)) => return Err(CtlError::SecretReadable { file: owned() }),
-        Some(Ok(text)) => text,
-    };
-    checked(&SecretString::from(text), file.display().to_string()).map(Some)
+    match read {
+        None => Ok(None),
+        Some(Err(NotPrivate::Owner)) => Err(CtlError::SecretForeign { file: owned() }),
+        Some(Err(NotPrivate::Open)) => Err(CtlError::SecretReadable { file: owned() }),
+        Some(Ok(text)) => Ok(Some(text.into())),
+    }
 }
 
 /// Returns the secret without white space around it, if it is one.
@@ -139,6 +191,20 @@ mod tests {
             let advice = format!("chmod 600 {}", file.display());
             assert!(error.to_string().contains(&advice), "{error}");
         }
+    }
+
+    #[test]
+    fn a_token_is_read_from_its_private_file_alone() {
+        let home = Home::new();
+        let text = format!("sixhop_{}", "1".repeat(64));
+        let file = home.put("token", &format!("{text}\n"), 0o600);
+        assert_eq!(token(&file).unwrap().expose_secret(), text);
+        let file = home.put("open", &text, 0o640);
+        assert_eq!(token(&file).unwrap_err().exit_code(), 24);
+        let file = home.put("short", "sixhop_1", 0o600);
+        assert!(matches!(token(&file), Err(CtlError::BadToken { .. })));
+        let absent = home.0.path().join("absent");
+        assert_eq!(token(&absent).unwrap_err().exit_code(), 3);
     }
 
     #[test]

@@ -21,6 +21,15 @@ pub(super) fn page(value: &impl Serialize) -> Result<String, CtlError> {
         .map_err(|error| unwritable(&error))
 }
 
+/// A line of a stream: what kind it is, and what it says.
+#[derive(Debug, Serialize)]
+pub(super) struct Record<'a, T> {
+    #[serde(rename = "type")]
+    pub(super) kind: &'a str,
+    #[serde(flatten)]
+    pub(super) said: &'a T,
+}
+
 fn unwritable(error: &serde_json::Error) -> CtlError {
     CtlError::failed(format!("the answer cannot be written as JSON: {error}"))
 }
@@ -43,6 +52,16 @@ fn spelt(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_says_its_kind_beside_its_members() {
+        let said = serde_json::json!({ "name": "a" });
+        let record = Record {
+            kind: "hit",
+            said: &said,
+        };
+        assert_eq!(line(&record).unwrap(), r#"{"type":"hit","name":"a"}"#);
+    }
 
     #[test]
     fn hidden_characters_are_spelt_and_read_back() {

@@ -25,7 +25,7 @@ use super::{
     verbs::{Callee, Home, answer_of},
 };
 use crate::{
-    connection::Connection,
+    connection::{Connection, Login},
     embedded::{EmbeddedNode, EmbeddedOptions},
     error::CtlError,
 };
@@ -62,7 +62,7 @@ fn start(session: &Arc<Session>, options: Map) -> Result<Callee, Box<EvalAltResu
     let started = || {
         let wanted = wanted(options)?;
         let node = session.wait(EmbeddedNode::start(wanted))?;
-        let connection = Connection::find(node.state())?;
+        let connection = Connection::find(&Login::owner(node.state()))?;
         let home = Home {
             url: node.url().to_owned(),
             share: node.share().to_owned(),

@@ -202,7 +202,7 @@ impl Callee {
         if self.home.is_some() {
             return Ok(Origin::Own(self.connection.clone()));
         }
-        Ok(Origin::State(self.session.context().state()?))
+        Ok(Origin::Login(self.session.context().login()?))
     }
 
     fn peers(&self) -> Answer {

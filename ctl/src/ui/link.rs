@@ -1,25 +1,25 @@
 //! The way to the node, which may go away and come back under another address.
 
-use std::{
-    path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 
-use crate::{connection::Connection, error::CtlError};
+use crate::{
+    connection::{Connection, Login},
+    error::CtlError,
+};
 
-/// Finds the node by its state directory whenever that is needed.
+/// Finds the node by its login whenever that is needed.
 #[derive(Debug)]
 pub(super) struct NodeLink {
-    state: PathBuf,
+    login: Login,
     current: Mutex<Option<Connection>>,
 }
 
 impl NodeLink {
-    pub(super) fn new(state: PathBuf) -> NodeLink {
+    pub(super) fn new(login: Login) -> NodeLink {
         NodeLink {
-            state,
+            login,
             current: Mutex::default(),
         }
     }
@@ -30,7 +30,7 @@ impl NodeLink {
         if let Some(connection) = &*current {
             return Ok(connection.clone());
         }
-        let found = Connection::find(&self.state)?;
+        let found = Connection::find(&self.login)?;
         *current = Some(found.clone());
         Ok(found)
     }

@@ -229,6 +229,12 @@ fn grep_in_json_has_a_line_per_hit_and_one_for_completeness() {
         (&lines[2]["end"], &lines[2]["asked"]),
         (&"complete".into(), &1.into())
     );
+    assert!(lines[2].get("trace").is_none(), "nobody asked for it");
+    let types: Vec<_> = lines.iter().map(|line| &line["type"]).collect();
+    assert_eq!(types, ["hit", "hit", "end"]);
+    let traced = fake.ctl(["grep", "x", "--json", "--trace"]).run().exits(0);
+    let last = traced.json_lines().pop().unwrap();
+    assert!(last["trace"].is_array(), "{last}");
 }
 
 #[test]

@@ -24,11 +24,14 @@ fn with_json_each_change_is_a_line_and_the_last_is_the_end() {
         let lines = fake.ctl(["--json", "fetch", name]).run().json_lines();
         lines
             .iter()
-            .map(|line| line["state"].as_str().unwrap().to_owned())
+            .map(|line| {
+                let (kind, state) = (&line["type"], &line["state"]);
+                format!("{} {}", kind.as_str().unwrap(), state.as_str().unwrap())
+            })
             .collect()
     };
-    assert_eq!(states("x"), ["searching", "done"]);
-    assert_eq!(states("missing"), ["searching", "failed"]);
+    assert_eq!(states("x"), ["progress searching", "end done"]);
+    assert_eq!(states("missing"), ["progress searching", "end failed"]);
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn words_quotes_and_options_are_those_of_ctl() {
         ["there", "my song.mp3", "b.txt"]
     );
     for part in [
-        "\"hits\":[]",
+        "\"type\":\"end\"",
         "grep:\"fn  x\"",
         "Usage: ctl fetch",
         "2 of x: cancelled",

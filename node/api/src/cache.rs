@@ -31,8 +31,8 @@ namespace! {
     /// Content that passed through and is kept.
     "cache" => Cache {
         /// Lists the cached blobs, those that were used last first. There are at most 65536.
-        fn "list" list() -> [Vec<CacheBlob>];
+        Read fn "list" list() -> [Vec<CacheBlob>];
         /// Removes all cached blobs.
-        fn "clear" clear() -> [CacheCleared];
+        Admin fn "clear" clear() -> [CacheCleared];
     }
 }

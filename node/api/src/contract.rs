@@ -2,18 +2,19 @@
 //!
 //! [`namespace!`] takes the methods of a namespace once and expands to the
 //! trait that server and client use, and to a function `describe()` with the
-//! same names, parameters, types and texts for the `OpenRPC` document. So the
+//! same names, levels, parameters, types and texts for the `OpenRPC` document. So the
 //! document cannot say anything that the server does not do.
 
 /// Declares a namespace. Types stand in brackets, because a macro cannot see
-/// where a bare type ends.
+/// where a bare type ends. Before each method stands the [`Level`](crate::level::Level)
+/// that its caller needs: a method without one does not compile.
 macro_rules! namespace {
     (
         $(#[doc = $trait_doc:literal])+
         $name:tt => $trait:ident {
             $(
                 $(#[doc = $doc:literal])+
-                fn $method:tt $function:ident ( $( $param:ident : [ $($param_type:tt)+ ] ),* $(,)? ) -> [ $($result:tt)+ ];
+                $level:ident fn $method:tt $function:ident ( $( $param:ident : [ $($param_type:tt)+ ] ),* $(,)? ) -> [ $($result:tt)+ ];
             )*
         }
     ) => {
@@ -35,6 +36,7 @@ macro_rules! namespace {
                 $(
                     crate::openrpc::Method {
                         name: concat!($name, ".", $method),
+                        level: crate::level::Level::$level,
                         text: concat!($($doc, "\n"),+),
                         params: vec![ $( crate::openrpc::param::<$($param_type)+>(schemas, stringify!($param)) ),* ],
                         result: schemas.subschema_for::<$($result)+>(),

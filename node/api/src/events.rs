@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::{
     contract::namespace,
+    level::Level,
     openrpc::{Method, param},
 };
 
@@ -50,7 +51,7 @@ namespace! {
     /// Follows the events of the node, as they happen.
     "events" => Events {
         /// Answers with the events after the event `id`, oldest first, at most `limit` (1024).
-        fn "since" since(id: [u64], limit: [Option<u32>]) -> [EventPage];
+        Read fn "since" since(id: [u64], limit: [Option<u32>]) -> [EventPage];
     }
 }
 
@@ -78,6 +79,7 @@ pub trait EventStream {
 pub(crate) fn describe_follow(schemas: &mut SchemaGenerator) -> Vec<Method> {
     vec![Method {
         name: FOLLOW,
+        level: Level::Read,
         text: "Sends events as they happen, after those that came after the event `since`.",
         params: vec![param::<Option<u64>>(schemas, "since")],
         result: schemas.subschema_for::<Event>(),

@@ -173,43 +173,43 @@ namespace! {
         /// interest in it, see `fetch.cancel`. With a `digest` it takes this content and no other, whatever the peers
         /// call it, and joins only a fetch of the same digest.
         /// Bytes that an earlier fetch of the name or digest received are taken up.
-        fn "start" start(name: [String], replace: [Option<bool>], digest: [Option<String>]) -> [FetchStatus];
+        Fetch fn "start" start(name: [String], replace: [Option<bool>], digest: [Option<String>]) -> [FetchStatus];
         /// Says what a text means that was typed as the `name` of a file to fetch.
         ///
         /// A file of exactly this name comes first, here and at the peers, then those whose last part it is. Only if there
         /// is neither, a text with `*`, `?`, `[` or `{`, a `/` at its end, a prefix or a filter is a query. A text in
         /// quotes is always a name; `blake3:` and a digest is content. With `expand` the files that match the query are
         /// named too, at most 10,000, and content is looked for: it is here, or `through` says who has it.
-        fn "resolve" resolve(name: [String], expand: [Option<bool>]) -> [FetchPlan];
+        Read fn "resolve" resolve(name: [String], expand: [Option<bool>]) -> [FetchPlan];
         /// Waits until a fetch is over, at most `seconds` (10 by default), and says how far it is.
-        fn "wait" wait(id: [u64], seconds: [Option<u32>]) -> [FetchStatus];
+        Read fn "wait" wait(id: [u64], seconds: [Option<u32>]) -> [FetchStatus];
         /// Gives the pass with which a program of the owner asks this node's peer port for one file, past the share.
         ///
         /// In a private network it is the value of the header `sixhop-pass` for a POST to `/RPC2` that is
         /// `query(name, [])`, or for a GET of `/blobs/DIGEST` if the name is `blake3:DIGEST`, or with `tree` of
         /// `/blobs/DIGEST/tree`. It is good once, on this machine, for that request alone; docs/protocol/identity.md
         /// has the bytes. Otherwise nothing is needed.
-        fn "pass" pass(name: [String], tree: [Option<bool>]) -> [Option<String>];
+        Read fn "pass" pass(name: [String], tree: [Option<bool>]) -> [Option<String>];
         /// Lists the fetches that run and the last ones that ended.
-        fn "list" list() -> [Vec<FetchStatus>];
+        Read fn "list" list() -> [Vec<FetchStatus>];
         /// Gives up one interest in a fetch, and stops it if that was the last one, or for `everybody`.
         ///
         /// Bytes received of content with a digest are kept for a day, see `kept` and `fetch.drop`.
-        fn "cancel" cancel(id: [u64], everybody: [Option<bool>]) -> [FetchStatus];
+        Fetch fn "cancel" cancel(id: [u64], everybody: [Option<bool>]) -> [FetchStatus];
         /// Stops a fetch for everybody and removes the bytes that are kept of it.
         ///
         /// Takes the `id` of a fetch, or a `name`: that of a file, or `blake3:` and a digest. Answers with the fetches
         /// that were stopped or of which something was removed; fails with `not_found` if there are none.
-        fn "drop" drop_kept(id: [Option<u64>], name: [Option<String>]) -> [Vec<FetchStatus>];
+        Fetch fn "drop" drop_kept(id: [Option<u64>], name: [Option<String>]) -> [Vec<FetchStatus>];
         /// Starts to fetch every file of the peers that matches `query`, such as `name:photos/**`.
         ///
         /// Files that the share has already are left as they are, unless `replace` is true.
-        fn "start_matching" start_matching(query: [String], replace: [Option<bool>]) -> [FetchBatch];
+        Fetch fn "start_matching" start_matching(query: [String], replace: [Option<bool>]) -> [FetchBatch];
         /// Waits until such a fetch is over, at most `seconds` (10 by default), and says how far it is.
-        fn "wait_matching" wait_matching(id: [u64], seconds: [Option<u32>]) -> [FetchBatch];
+        Read fn "wait_matching" wait_matching(id: [u64], seconds: [Option<u32>]) -> [FetchBatch];
         /// Lists such fetches, those that run and the last ones that ended.
-        fn "list_matching" list_matching() -> [Vec<FetchBatch>];
+        Read fn "list_matching" list_matching() -> [Vec<FetchBatch>];
         /// Stops such a fetch. What it has fetched stays.
-        fn "cancel_matching" cancel_matching(id: [u64]) -> [FetchBatch];
+        Fetch fn "cancel_matching" cancel_matching(id: [u64]) -> [FetchBatch];
     }
 }

@@ -1,6 +1,7 @@
 //! The control contract of a Sixhop node.
 //!
-//! The holder of the node's secret may drive it over JSON-RPC 2.0. This crate
+//! The holder of the node's secret may drive it over JSON-RPC 2.0, and the holder of a token may do what the level of that
+//! token says; each method stands beside the [level](level::Level) that it needs. This crate
 //! defines the messages: one trait a namespace, plain types, error codes, and
 //! the `OpenRPC` document made from the same lines as the traits.
 //!
@@ -31,16 +32,18 @@ pub mod cache;
 pub mod error;
 pub mod events;
 pub mod fetch;
+pub mod level;
 pub mod node;
 pub mod openrpc;
 pub mod peer;
 pub mod plugin;
 pub mod search;
 pub mod share;
+pub mod token;
 
 /// Version of this contract. The first number changes when a client that
 /// follows the conventions above would break.
-pub const API_VERSION: &str = "1.0.0";
+pub const API_VERSION: &str = "1.1.0";
 
 /// Default address of the control connection.
 pub const DEFAULT_CONTROL: &str = "127.0.0.1:4243";

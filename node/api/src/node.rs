@@ -23,6 +23,9 @@ pub struct NodeStatus {
     /// The name under which people see this node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// True if it is of a private network: it talks to members of that network alone.
+    #[serde(default)]
+    pub private: bool,
     /// URL under which peers reach this node.
     pub url: String,
     /// Address on which it listens for peers.
@@ -162,17 +165,17 @@ namespace! {
     /// The node itself.
     "node" => Node {
         /// Gives the status of this node and its counts since its start.
-        fn "status" status() -> [NodeStatus];
+        Read fn "status" status() -> [NodeStatus];
         /// Checks what the node needs: share, watching, index, files, space, clock, ports, reach, peers; says of each what
         /// to do.
-        fn "doctor" doctor() -> [Vec<Check>];
+        Read fn "doctor" doctor() -> [Vec<Check>];
         /// Says what is logged, after changing it to `levels` if that is given: a level (error, warn, info, debug, trace),
         /// or target=level, several with commas. An empty text is the default. It holds until the node ends.
-        fn "log_level" log_level(levels: [Option<String>]) -> [String];
+        Admin fn "log_level" log_level(levels: [Option<String>]) -> [String];
         /// Makes a new secret and writes it to the state directory. The old one is refused from then on, and
         /// connections that were opened with it end within a second, this one too.
-        fn "renew_secret" renew_secret() -> [bool];
+        Admin fn "renew_secret" renew_secret() -> [bool];
         /// Ends the node cleanly. The answer comes before the end.
-        fn "stop" stop() -> [bool];
+        Admin fn "stop" stop() -> [bool];
     }
 }

@@ -1,16 +1,26 @@
 //! The `OpenRPC` document: the answer of `rpc.discover`.
 
+use std::collections::BTreeMap;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+
+use crate::level::Level;
 
 /// Name of the method that answers with this document. The prefix `rpc.` is
 /// reserved by JSON-RPC 2.0, the name by `OpenRPC`.
 pub const DISCOVER: &str = "rpc.discover";
 
+/// Ends of the names of a subscription and of its end.
+const SUBSCRIBE: &str = ".subscribe";
+const UNSUBSCRIBE: &str = ".unsubscribe";
+
 /// One method as the document shows it.
 pub(crate) struct Method {
     pub(crate) name: &'static str,
+    /// What its caller needs.
+    pub(crate) level: Level,
     pub(crate) text: &'static str,
     pub(crate) params: Vec<Param>,
     pub(crate) result: Schema,
@@ -80,6 +90,20 @@ pub fn method_names() -> Vec<&'static str> {
     names
 }
 
+/// Returns the level that the caller of each method needs, by the name of the method: those of the document, the
+/// document itself, and the ends of subscriptions.
+#[must_use]
+pub fn levels() -> BTreeMap<String, Level> {
+    let mut levels = BTreeMap::from([(DISCOVER.to_owned(), Level::Read)]);
+    for method in all(&mut SchemaGenerator::default()) {
+        levels.insert(method.name.to_owned(), method.level);
+        if let Some(namespace) = method.name.strip_suffix(SUBSCRIBE) {
+            levels.insert(format!("{namespace}{UNSUBSCRIBE}"), method.level);
+        }
+    }
+    levels
+}
+
 /// Returns one line of help for the method `name`: the first line of its text.
 #[must_use]
 pub fn summary(name: &str) -> Option<&'static str> {
@@ -101,6 +125,7 @@ fn all(schemas: &mut SchemaGenerator) -> Vec<Method> {
         crate::peer::describe,
         crate::search::describe,
         crate::share::describe,
+        crate::token::describe,
     ];
     namespaces
         .iter()
@@ -118,6 +143,7 @@ fn method(method: &Method) -> Value {
         "name": method.name,
         "summary": first_line(method.text),
         "description": method.text.trim(),
+        "x-level": method.level,
         "paramStructure": "by-name",
         "params": params,
         "result": { "name": "result", "schema": method.result },
@@ -157,6 +183,19 @@ mod tests {
         let known =
             json!([{ "const": "a.b", "description": "what it says" }, { "type": "string" }]);
         assert_eq!(kind, Some(&known));
+    }
+
+    #[test]
+    fn each_method_says_the_level_of_its_caller() {
+        let document = document(&[("a.b", "what it says")]);
+        let levels = levels();
+        for method in document["methods"].as_array().unwrap() {
+            let level = levels[method["name"].as_str().unwrap()];
+            assert_eq!(method["x-level"], level.name(), "{}", method["name"]);
+        }
+        assert_eq!(levels["rpc.discover"], Level::Read);
+        assert_eq!(levels["events.unsubscribe"], levels["events.subscribe"]);
+        assert_eq!(levels["search.unsubscribe"], levels["search.subscribe"]);
     }
 
     #[test]

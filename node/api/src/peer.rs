@@ -139,23 +139,23 @@ namespace! {
     /// The other nodes that this node knows.
     "peer" => Peers {
         /// Lists the known peers, sorted by URL.
-        fn "list" list() -> [Vec<Peer>];
+        Read fn "list" list() -> [Vec<Peer>];
         /// Adds a peer and introduces this node to it with `hello`.
         ///
         /// A peer that does not answer is kept and tried again; `last_error` says why.
-        fn "add" add(url: [String]) -> [Peer];
+        Admin fn "add" add(url: [String]) -> [Peer];
         /// Forgets a peer. Says whether it was known.
-        fn "remove" remove(url: [String]) -> [bool];
+        Admin fn "remove" remove(url: [String]) -> [bool];
         /// Lists the groups of nodes, sorted by name.
-        fn "groups" groups() -> [Vec<Group>];
+        Read fn "groups" groups() -> [Vec<Group>];
         /// Adds nodes to a group, which it makes if it is new. Gives the group.
         ///
         /// A node is an id, an address `sixhop://ID/…`, or the URL of a peer whose id is known. The policy sees the
         /// groups of a node that asks as `q.groups` and `f.groups`, if its connection shows its id.
-        fn "group_add" group_add(name: [String], nodes: [Vec<String>]) -> [Group];
+        Admin fn "group_add" group_add(name: [String], nodes: [Vec<String>]) -> [Group];
         /// Removes nodes from a group, or the whole group if `nodes` is absent. Says whether anything was removed.
-        fn "group_remove" group_remove(name: [String], nodes: [Option<Vec<String>>]) -> [bool];
+        Admin fn "group_remove" group_remove(name: [String], nodes: [Option<Vec<String>>]) -> [bool];
         /// Asks a peer for the files that it shares, at most `limit` (1000 by default).
-        fn "files" files(url: [String], limit: [Option<u32>]) -> [Vec<ShareFile>];
+        Read fn "files" files(url: [String], limit: [Option<u32>]) -> [Vec<ShareFile>];
     }
 }

@@ -47,6 +47,6 @@ namespace! {
     "plugin" => Plugins {
         /// Lists the handlers and the files that are none, built-in ones first, then the policy, then
         /// handlers that only peers have.
-        fn "list" list() -> [Vec<Plugin>];
+        Read fn "list" list() -> [Vec<Plugin>];
     }
 }

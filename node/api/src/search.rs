@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     contract::namespace,
     error::ApiError,
+    level::Level,
     openrpc::{Method, param},
 };
 
@@ -238,7 +239,7 @@ namespace! {
         ///
         /// `excerpts` says how many hits of `text:`, the best ones of this node, have to come with the line that fits: 10
         /// if it is left out. For the others no file is read, if the index is sure of them.
-        fn "query" query(query: [String], limit: [Option<u32>], reach: [Option<SearchReach>], excerpts: [Option<u32>]) -> [SearchAnswer];
+        Read fn "query" query(query: [String], limit: [Option<u32>], reach: [Option<SearchReach>], excerpts: [Option<u32>]) -> [SearchAnswer];
     }
 }
 
@@ -271,6 +272,7 @@ pub trait SearchStream {
 pub(crate) fn describe_follow(schemas: &mut SchemaGenerator) -> Vec<Method> {
     vec![Method {
         name: FOLLOW,
+        level: Level::Read,
         text: "Sends what `search.query` finds as it comes. The last item is `done` or `failed`.",
         params: vec![
             param::<String>(schemas, "query"),

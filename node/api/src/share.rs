@@ -96,24 +96,24 @@ namespace! {
         /// Lists the shared files in order of their names.
         ///
         /// `pattern` is a glob, `after` the last name of the page before, `limit` at most 10000.
-        fn "list" list(pattern: [Option<String>], after: [Option<String>], limit: [Option<u32>]) -> [ShareListing];
+        Read fn "list" list(pattern: [Option<String>], after: [Option<String>], limit: [Option<u32>]) -> [ShareListing];
         /// Lists one folder: its folders with the sums of the files below them, and its files.
         ///
         /// `folder` is a path inside the share, absent for its top; `after` and `limit` are as for `list`.
-        fn "browse" browse(folder: [Option<String>], after: [Option<String>], limit: [Option<u32>]) -> [FolderListing];
+        Read fn "browse" browse(folder: [Option<String>], after: [Option<String>], limit: [Option<u32>]) -> [FolderListing];
         /// Describes one shared file.
-        fn "stat" stat(name: [String]) -> [ShareFile];
+        Read fn "stat" stat(name: [String]) -> [ShareFile];
         /// Lists the entries of the shared directory that are not shared because of name or kind, with the reason.
         ///
         /// Ignored files are not listed. `after` and `limit` are as for `list`.
-        fn "skipped" skipped(after: [Option<String>], limit: [Option<u32>]) -> [SkippedListing];
+        Read fn "skipped" skipped(after: [Option<String>], limit: [Option<u32>]) -> [SkippedListing];
         /// Scans the directory now, or one file or folder of it, and gives the changes. Answers when all was scanned.
         ///
         /// For file systems that tell of no changes. A file that is named is read again even if nothing shows a change.
-        fn "rescan" rescan(name: [Option<String>]) -> [ShareRescan];
+        Admin fn "rescan" rescan(name: [Option<String>]) -> [ShareRescan];
         /// Shares the directory that is at the path of the share now, also if it is another one than before.
         ///
         /// A node whose directory was unmounted or replaced shares and stores nothing until that directory is back, or this is called.
-        fn "accept" accept() -> [bool];
+        Admin fn "accept" accept() -> [bool];
     }
 }

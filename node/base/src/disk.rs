@@ -12,11 +12,17 @@
 //!   or is asynchronous: otherwise a few slow strangers take all places.
 //! - A job never waits for another job of the same [`Disk`].
 
-use std::{any::Any, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use tokio::{
-    sync::Semaphore,
-    task::{JoinError, spawn_blocking},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::{JoinError, JoinHandle, spawn_blocking},
 };
 
 /// Jobs of a node that run at a time.
@@ -56,13 +62,61 @@ impl Disk {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, DiskError> {
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        let place = place.map_err(|_| DiskError::Stopping)?;
-        let running = spawn_blocking(move || {
-            let _place = place;
-            job()
-        });
-        running.await.map_err(DiskError::from)
+        self.start(job).await
+    }
+
+    /// Starts a short blocking job on the pool, and returns its result when that is awaited. So a job can run while
+    /// its caller goes on, without a task beside it. A job without a place begins when it is awaited.
+    pub fn start<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> DiskJob<T> {
+        match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => DiskJob(JobState::Running(begin(place, job))),
+            Err(_) => {
+                let places = Arc::clone(&self.places);
+                DiskJob(JobState::Waiting(Box::pin(async move {
+                    let place = places.acquire_owned().await;
+                    let place = place.map_err(|_| DiskError::Stopping)?;
+                    begin(place, job).await.map_err(DiskError::from)
+                })))
+            }
+        }
+    }
+}
+
+fn begin<T: Send + 'static>(
+    place: OwnedSemaphorePermit,
+    job: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    spawn_blocking(move || {
+        let _place = place;
+        job()
+    })
+}
+
+/// A job that was started. One that runs goes on to its end if this is dropped.
+pub struct DiskJob<T>(JobState<T>);
+
+enum JobState<T> {
+    Running(JoinHandle<T>),
+    Waiting(Pin<Box<dyn Future<Output = Result<T, DiskError>> + Send>>),
+}
+
+impl<T> Future for DiskJob<T> {
+    type Output = Result<T, DiskError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            JobState::Running(job) => Pin::new(job).poll(context).map_err(DiskError::from),
+            JobState::Waiting(job) => job.as_mut().poll(context),
+        }
+    }
+}
+
+impl<T> fmt::Debug for DiskJob<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            JobState::Running(_) => "DiskJob(running)",
+            JobState::Waiting(_) => "DiskJob(waiting)",
+        })
     }
 }
 
@@ -187,6 +241,27 @@ mod tests {
         assert!(first.await.unwrap().is_ok());
         assert!(disk.run(|| ()).await.is_ok());
         assert_eq!(begun.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn started_job_runs_while_nobody_awaits_it() {
+        let (done, is_done) = mpsc::channel();
+        let job = Disk::default().start(move || done.send(()).unwrap());
+        is_done.recv_timeout(Duration::from_secs(10)).unwrap();
+        job.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn started_job_without_a_place_waits_for_one() {
+        let disk = Disk::new(1);
+        let (end, ended) = mpsc::channel::<()>();
+        let first = disk.start(move || ended.recv().unwrap());
+        let second = disk.start(|| 2);
+        assert_eq!(format!("{second:?}"), "DiskJob(waiting)");
+        drop(disk.start(|| panic!("nobody awaits it")));
+        end.send(()).unwrap();
+        first.await.unwrap();
+        assert_eq!(second.await.unwrap(), 2);
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! The ground floor of a Sixhop node: parts that every room needs, and nothing that decides.
 //!
 //! - [`clock`]: the time, which a test can pause.
-//! - [`state`]: small files of the node's own, written whole or not at all; [`secret`]: the one that proves the owner.
+//! - [`state`]: small files of the node's own, written whole or not at all; [`secret`]: the one that proves the owner; [`token`]: texts
+//!   that prove others.
 //! - [`events`] and [`counters`]: numbered events, and counts.
 //! - [`rate`], [`pace`] and [`bucket`]: bytes a second, silence, and calls a second; [`schedule`]: rates by the time of
 //!   day.
@@ -27,3 +28,4 @@ pub mod size;
 pub mod state;
 pub mod sync;
 pub mod threads;
+pub mod token;

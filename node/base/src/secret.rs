@@ -8,6 +8,7 @@
 //! - Comparing takes the same time wherever two secrets differ.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -23,6 +24,9 @@ pub const SECRET_FILE: &str = "secret";
 
 /// Fewest characters of a secret.
 const LENGTH_MIN: usize = 32;
+
+/// Fewest different bytes of a key that is no text.
+const DIFFERENT_MIN: usize = 8;
 
 /// The reason why there is no secret.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +65,9 @@ pub enum BadSecret {
     /// It can be guessed.
     #[error("is shorter than {LENGTH_MIN} characters")]
     Short,
+    /// It can be guessed: it is what a damaged disk leaves.
+    #[error("has fewer than {DIFFERENT_MIN} different bytes and is no text")]
+    Uniform,
 }
 
 /// Returns the secret in the text of a file, which white space may surround.
@@ -77,6 +84,25 @@ pub fn secret_in(text: &str) -> Result<&str, BadSecret> {
         Err(BadSecret::Short)
     } else {
         Ok(secret)
+    }
+}
+
+/// Returns the key in the bytes of a file, which white space may surround. A key may be any bytes that cannot be guessed.
+///
+/// # Errors
+/// Errors if it is none.
+pub fn key_in(bytes: &[u8]) -> Result<&[u8], BadSecret> {
+    let key = bytes.trim_ascii();
+    let is_text = key.iter().all(u8::is_ascii_graphic);
+    let different: BTreeSet<u8> = key.iter().copied().collect();
+    if key.iter().all(|byte| matches!(byte, b'0' | 0)) {
+        Err(BadSecret::Empty)
+    } else if key.len() < LENGTH_MIN {
+        Err(BadSecret::Short)
+    } else if !is_text && different.len() < DIFFERENT_MIN {
+        Err(BadSecret::Uniform)
+    } else {
+        Ok(key)
     }
 }
 
@@ -127,7 +153,8 @@ impl Secret {
     }
 }
 
-fn random_hex() -> Result<String, getrandom::Error> {
+/// Returns 256 random bits in hex digits.
+pub(crate) fn random_hex() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -21,6 +21,10 @@ use std::{
     io::{self, Read, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use self::private::NotPrivate;
@@ -58,6 +62,7 @@ const NAMES: &[&str] = &[
     "peers",
     "secret",
     "share",
+    "tokens",
 ];
 
 /// Files of which one is in each state directory.
@@ -109,7 +114,11 @@ pub struct StateError {
 
 /// The state directory of a node.
 #[derive(Clone, Debug)]
-pub struct StateDir(PathBuf);
+pub struct StateDir {
+    path: PathBuf,
+    /// Number of files that were made here. Clones count together.
+    made: Arc<AtomicU64>,
+}
 
 impl StateDir {
     /// Opens the directory, making it if it is not there.
@@ -118,7 +127,10 @@ impl StateDir {
     /// Errors if it cannot be made, belongs to another user, or is not the state
     /// of a node that this program knows.
     pub fn open(path: &Path) -> Result<StateDir, StateError> {
-        let state = StateDir(path.to_owned());
+        let state = StateDir {
+            path: path.to_owned(),
+            made: Arc::default(),
+        };
         let opened = make_private_directory(path)
             .and_then(|()| make_private(path))
             .and_then(|()| state.check_mark())
@@ -126,7 +138,7 @@ impl StateDir {
         match opened {
             Ok(()) => Ok(state),
             Err(error) => Err(StateError {
-                path: state.0,
+                path: state.path,
                 error,
             }),
         }
@@ -146,7 +158,7 @@ impl StateDir {
             Err(_) => {}
         }
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.0)? {
+        for entry in fs::read_dir(&self.path)? {
             names.push(entry?.file_name().to_string_lossy().into_owned());
         }
         let is_known = |name: &&String| NAMES.contains(&name.trim_end_matches(".new"));
@@ -159,7 +171,7 @@ impl StateDir {
             Some(foreign) => return Err(io::Error::other(Refusal::Foreign(foreign.clone()))),
         }
         let new = self.file(&format!("{MARK}.new"));
-        replace(&self.file(MARK), &new, &format!("{VERSION}\n"))
+        self.replace(&self.file(MARK), &new, &format!("{VERSION}\n"))
     }
 
     /// Makes sure that what the node writes and removes is in this directory, and nothing that a link leads to.
@@ -176,13 +188,13 @@ impl StateDir {
     /// Returns the path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Returns the path of the file `name` in the directory.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
     }
 
     /// Reads the file `name`; `None` when there is none.
@@ -205,7 +217,8 @@ impl StateDir {
     pub fn write(&self, name: &str, text: &str) -> Result<(), StateError> {
         let path = self.file(name);
         let new = self.file(&format!("{name}.new"));
-        replace(&path, &new, text).map_err(|error| StateError { path, error })
+        self.replace(&path, &new, text)
+            .map_err(|error| StateError { path, error })
     }
 
     /// Opens the file `name` for reading; `None` when there is none.
@@ -235,7 +248,7 @@ impl StateDir {
         let path = self.file(name);
         let new = self.file(&format!("{name}.new"));
         let replaced = remove_if_there(&new).and_then(|()| {
-            let mut file = io::BufWriter::new(private_new_file(&new)?);
+            let mut file = io::BufWriter::new(self.new_file(&new)?);
             write(&mut file)
                 .and_then(|()| file.flush())
                 .and_then(|()| fs::rename(&new, &path))
@@ -251,7 +264,7 @@ impl StateDir {
     /// Errors if it is not there and cannot be written.
     pub fn create(&self, name: &str, text: &str) -> Result<bool, StateError> {
         let path = self.file(name);
-        match create_whole(&path, &self.file(&format!("{name}.new")), text) {
+        match self.create_whole(&path, &self.file(&format!("{name}.new")), text) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(StateError { path, error }),
@@ -267,8 +280,20 @@ impl StateDir {
         &self,
         name: &str,
     ) -> Result<Option<Result<String, NotPrivate>>, StateError> {
+        self.read_private_up_to(name, PRIVATE_MAX)
+    }
+
+    /// Reads the private file `name` of at most `longest` bytes; `None` when there is none.
+    ///
+    /// # Errors
+    /// Errors as [`StateDir::read_private`] does.
+    pub fn read_private_up_to(
+        &self,
+        name: &str,
+        longest: u64,
+    ) -> Result<Option<Result<String, NotPrivate>>, StateError> {
         let path = self.file(name);
-        private::read(&path, PRIVATE_MAX).map_err(|error| StateError { path, error })
+        private::read(&path, longest).map_err(|error| StateError { path, error })
     }
 
     /// Takes all permissions on the socket `name` from other users.
@@ -295,6 +320,35 @@ impl StateDir {
         remove_if_there(&path).map_err(|error| StateError { path, error })
     }
 
+    /// Writes a new file aside and gives it its name, which must be free. One process
+    /// at a time has the directory.
+    fn create_whole(&self, path: &Path, new: &Path, text: &str) -> io::Result<()> {
+        if fs::symlink_metadata(path).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.replace(path, new, text)
+    }
+
+    fn replace(&self, path: &Path, new: &Path, text: &str) -> io::Result<()> {
+        remove_if_there(new)?;
+        self.new_file(new)
+            .and_then(|file| write_through(file, text))
+            .and_then(|()| fs::rename(new, path))
+            .inspect_err(|_| drop(fs::remove_file(new)))
+    }
+
+    /// Makes an empty file, which [`own::OwnFiles`] knows before anything is in it.
+    fn new_file(&self, path: &Path) -> io::Result<File> {
+        let file = private_new_file(path)?;
+        self.made.fetch_add(1, Ordering::SeqCst);
+        Ok(file)
+    }
+
+    /// Returns the number of files that were made here.
+    fn made(&self) -> u64 {
+        self.made.load(Ordering::SeqCst)
+    }
+
     /// Takes the directory for this process alone, until the guard is dropped.
     ///
     /// # Errors
@@ -302,11 +356,10 @@ impl StateDir {
     pub fn lock(&self) -> Result<StateLock, StateError> {
         let path = self.file(LOCK);
         let take = || {
-            let file = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(&path)?;
+            let mut options = OpenOptions::new();
+            options.create(true).truncate(false).write(true);
+            files::make_file_private(&mut options);
+            let file = options.open(&path)?;
             file.try_lock()?;
             file.set_len(0)?;
             Ok(StateLock(file))
@@ -393,23 +446,6 @@ fn make_private(path: &Path) -> io::Result<()> {
 /// Returns true if a start that was cut short may have left the file `name` alone.
 fn is_begun(name: &str) -> bool {
     name == "lock" || name.ends_with(".new")
-}
-
-/// Writes a new file aside and gives it its name, which must be free. One process
-/// at a time has the directory.
-fn create_whole(path: &Path, new: &Path, text: &str) -> io::Result<()> {
-    if fs::symlink_metadata(path).is_ok() {
-        return Err(io::ErrorKind::AlreadyExists.into());
-    }
-    replace(path, new, text)
-}
-
-fn replace(path: &Path, new: &Path, text: &str) -> io::Result<()> {
-    remove_if_there(new)?;
-    private_new_file(new)
-        .and_then(|file| write_through(file, text))
-        .and_then(|()| fs::rename(new, path))
-        .inspect_err(|_| drop(fs::remove_file(new)))
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -26,11 +26,12 @@ use std::{sync::Arc, time::SystemTime};
 
 use node_overlay::{LocalHandlers, QueryKeys};
 use node_wire::query::{self, CONTENTS_HANDLER, DEFAULT_HANDLER, ParsedQuery, Quotes, SyntaxError};
+pub use plugin_api::Asker;
 use plugin_api::{Changes, Files, Handler, HandlerError, Index, NameCheck, PluginDirectory};
 
-pub(crate) use self::hits::to_find;
+pub(crate) use self::{answer::within, hits::to_find};
 pub use self::{
-    answer::{Answer, Asker, Bounds},
+    answer::{Answer, Bounds},
     extensions::{CaughtUp, Extensions, OpenIndex},
     hits::{SEARCH_LIMIT_MAX, SearchHits, described, described_excerpt},
     live::{LiveAnswer, Page, PageMost},

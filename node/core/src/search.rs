@@ -124,6 +124,7 @@ impl Search {
         let bounds = Bounds {
             limit,
             excerpts,
+            bytes: usize::MAX,
             deadline: begun + time,
             asker: Asker::Owner,
         };

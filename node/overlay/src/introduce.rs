@@ -239,6 +239,9 @@ impl Overlay {
             }
             Err(error) => {
                 tracing::debug!(peer = peer.as_str(), %error, "a peer has not shown who it is");
+                if matches!(&error, NotProved::Call(error) if error.may_pass()) {
+                    self.peers().not_asked_who(peer, now());
+                }
                 Meeting::Met
             }
         }

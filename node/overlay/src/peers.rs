@@ -333,9 +333,9 @@ impl PeerTable {
     /// Notes that a peer answered.
     pub fn answered(&mut self, url: &PeerUrl, kind: PeerKind, dialect: Option<Dialect>) {
         if let Some(peer) = self.peers.get_mut(&url.key()) {
-            let is_changed = !peer.counts() || peer.kind != Some(kind);
-            self.revision += u64::from(is_changed);
+            let before = (peer.counts(), peer.kind);
             peer.answered(kind, dialect);
+            self.revision += u64::from(before != (true, peer.kind));
             self.lost.found(url);
         }
     }
@@ -553,6 +553,13 @@ impl PeerTable {
             if !peer.source.is_owner() {
                 peer.namer = before.namer;
             }
+        }
+    }
+
+    /// Notes that a peer could not be asked for its identity: it is introduced again after a pause.
+    pub fn not_asked_who(&mut self, url: &PeerUrl, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(&url.key()) {
+            peer.not_asked_who(now);
         }
     }
 

@@ -116,9 +116,13 @@ impl Overlay {
         let answer = self.client.introduce(peer, &first, deadline).await?;
         let checked = self.check(peer, own, &first.from, &answer);
         let theirs = answer.from;
+        let is_hidden = theirs.nonce.has_tls_mark() && !theirs.speaks_tls();
         if let (Ok(_) | Err(NotProved::Elsewhere(_)), Some(pins)) = (&checked, &self.standing.pins)
-            && theirs.speaks_tls()
+            && (theirs.speaks_tls() || is_hidden)
         {
+            if is_hidden {
+                self.tell_hidden_tls(peer, &theirs);
+            }
             pins.pin(peer, theirs.id);
             return Ok(InClear::SpeaksTls(theirs.id));
         }
@@ -127,10 +131,7 @@ impl Overlay {
             .shows_itself_over_tls(peer, theirs.id, own, deadline)
             .await
         {
-            // Of a private network, an outsider hears no features.
-            if !theirs.features.is_empty() {
-                self.tell_hidden_tls(peer, theirs.id);
-            }
+            self.tell_hidden_tls(peer, &theirs);
             return Ok(InClear::SpeaksTls(theirs.id));
         }
         let caller = self.party(own, first.from.nonce);
@@ -160,7 +161,7 @@ impl Overlay {
     }
 
     /// Asks the node `id`, which does not say that it speaks TLS, whether it does: the word may have been taken away on
-    /// the path, for nothing signs it.
+    /// the path, and the nonces of older nodes have no mark.
     async fn shows_itself_over_tls(
         &self,
         peer: &Destination,
@@ -181,7 +182,12 @@ impl Overlay {
         answer.is_ok_and(|answer| answer.from.id == id)
     }
 
-    fn tell_hidden_tls(&self, peer: &PeerUrl, id: NodeId) {
+    /// Reports that the answer of a node was changed on the path. Of a private network, an outsider hears no features.
+    fn tell_hidden_tls(&self, peer: &PeerUrl, theirs: &Introduction) {
+        if theirs.features.is_empty() {
+            return;
+        }
+        let id = theirs.id;
         let error = "somebody on the path hid that it speaks TLS; it is spoken to over TLS";
         tracing::warn!(peer = peer.as_str(), %id, "{error}");
         self.events.emit(&Event::PeerDowngrade {
@@ -251,7 +257,7 @@ impl Overlay {
         if by.id.is_some_and(|shown| shown != visitor.id) {
             return Err(Fault::access_denied());
         }
-        let from = self.introduction(own, random_nonce(), telling);
+        let from = self.introduction(own, self.nonce(), telling);
         let ours = self.party(own, from.nonce);
         let caller = visitor.party();
         let proof = self
@@ -348,6 +354,14 @@ impl Overlay {
             id: self.id(),
             url: own,
             nonce,
+        }
+    }
+
+    /// Draws a nonce for an answer. Its signature shows whether this node speaks TLS.
+    fn nonce(&self) -> Nonce {
+        match self.standing.pins {
+            Some(_) => random_nonce().with_tls_mark(),
+            None => random_nonce(),
         }
     }
 

@@ -7,8 +7,9 @@
 //! # Invariants
 //! - Each piece is held against the digest when it is read. So bytes that changed without a sign are given to nobody.
 
-use std::{fmt::Debug, fs::File, io, ops::Range, os::unix::fs::FileExt};
+use std::{fmt::Debug, fs::File, io, ops::Range};
 
+use node_base::platform::files;
 use node_wire::pieces::{BLOCK_SIZE, PIECE_SIZE, PieceBlocks, PieceTree};
 
 /// The place of content that is open for reading.
@@ -91,14 +92,13 @@ impl<P: BlobPlace + ?Sized> CheckedBlob<P> {
 /// # Errors
 /// Errors if it cannot be read, and with [`io::ErrorKind::InvalidData`] if it is not what `tree` says.
 pub fn read_piece(
-    file: &impl FileExt,
+    file: &File,
     tree: &PieceTree,
     index: u64,
     piece: &mut Vec<u8>,
 ) -> io::Result<()> {
     let range = tree.range(index);
-    piece.resize(offset(range.end - range.start)?, 0);
-    file.read_exact_at(piece, range.start)?;
+    read(file, range, piece)?;
     let mut check = tree.check(index);
     check.push(piece);
     if check.is_right() {
@@ -191,8 +191,8 @@ impl PartReader {
 }
 
 fn read(file: &File, range: Range<u64>, bytes: &mut Vec<u8>) -> io::Result<()> {
-    bytes.resize(offset(range.end - range.start)?, 0);
-    file.read_exact_at(bytes, range.start)
+    let length = offset(range.end - range.start)?;
+    files::read_exact_at(file, range.start, length, bytes)
 }
 
 fn offset(bytes: u64) -> io::Result<usize> {
@@ -206,7 +206,7 @@ fn wrong() -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::{io::Write, os::unix::fs::FileExt};
 
     use node_wire::pieces::TreeHasher;
     use proptest::prelude::*;

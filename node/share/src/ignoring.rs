@@ -119,6 +119,12 @@ impl Ignoring {
         self.own.as_ref().map(OwnFiles::ids).unwrap_or_default()
     }
 
+    /// Returns true for a file that the node keeps for itself, by another name.
+    pub(super) fn keeps(&self, file: &OnDisk) -> bool {
+        let own = self.own.as_ref();
+        own.is_some_and(|own| own.has(file.id(), file.links))
+    }
+
     /// Returns why what is in the directory `part` of the share is not shared, whatever it is called.
     fn why_not_in(&self, share: &Dir, part: &str, own: &BTreeSet<FileId>) -> Option<SkipReason> {
         let metadata = share
@@ -132,9 +138,9 @@ impl Ignoring {
             .then_some(SkipReason::Own)
     }
 
-    /// Returns true if `name` lies in a directory that the node keeps for itself.
+    /// Returns true if `name` lies in a directory that the node keeps for itself at this moment: nothing is stored there.
     pub(super) fn is_own(&self, share: &Dir, name: &str) -> bool {
-        let own = self.own();
+        let own = self.own.as_ref().map(OwnFiles::ids_now).unwrap_or_default();
         let mut parts = name.match_indices('/').map(|(at, _)| &name[..at]);
         parts.any(|part| self.why_not_in(share, part, &own) == Some(SkipReason::Own))
     }

@@ -18,7 +18,7 @@ use std::{
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions};
-use node_base::platform::space;
+use node_base::platform::{files, space};
 use node_wire::name::ShareName;
 
 pub use self::group::WholeFile;
@@ -329,6 +329,22 @@ impl Incoming {
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), ShareError> {
         self.count(bytes.len())
             .and_then(|_| self.file.write_all_at(bytes, offset))
+            .map_err(|error| self.failed(Doing::Write, error))
+    }
+
+    /// Writes the bytes of `parts` at their place, one after the other, with as few calls of the system as there can
+    /// be. Several threads may write at a time.
+    ///
+    /// # Errors
+    /// As [`IncomingStream::write`].
+    pub fn write_parts_at(
+        &self,
+        parts: &[impl AsRef<[u8]>],
+        offset: u64,
+    ) -> Result<(), ShareError> {
+        let length = parts.iter().map(|part| part.as_ref().len()).sum();
+        self.count(length)
+            .and_then(|_| files::write_parts_at(&self.file, parts, offset))
             .map_err(|error| self.failed(Doing::Write, error))
     }
 

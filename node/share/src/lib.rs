@@ -380,7 +380,7 @@ impl Share {
 
     /// Returns true for a file that the node keeps for itself, by another name.
     fn is_own(&self, file: &OnDisk) -> bool {
-        self.ignoring.own().contains(&file.id())
+        self.ignoring.keeps(file)
     }
 
     /// Returns the metadata of the file `name` beside its name and bytes. Blocks.

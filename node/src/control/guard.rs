@@ -1,11 +1,13 @@
 //! Authentication of requests to the control server.
 //!
 //! A request passes if it comes under a loopback host name, from no web page,
-//! and with the secret. The checks come before anything of the body is read,
+//! and with the secret or a token. The checks come before anything of the body is read,
 //! so a stranger on this machine costs a head and a short answer.
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use node_base::secret::Secret;
+
+/// Header in which a browser says whose page asks.
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
 /// The reason why a request does not pass.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,13 +19,15 @@ pub(super) enum Refused {
     Origin,
     /// Not exactly one right `Authorization`.
     Secret,
+    /// A token whose time is over.
+    Expired,
 }
 
 impl Refused {
     pub(super) fn status(self) -> StatusCode {
         match self {
             Refused::Host | Refused::Origin => StatusCode::FORBIDDEN,
-            Refused::Secret => StatusCode::UNAUTHORIZED,
+            Refused::Secret | Refused::Expired => StatusCode::UNAUTHORIZED,
         }
     }
 
@@ -31,7 +35,8 @@ impl Refused {
         match self {
             Refused::Host => "the Host must be a loopback address or localhost\n",
             Refused::Origin => "web pages may not use the control connection\n",
-            Refused::Secret => "send the secret: Authorization: Bearer SECRET\n",
+            Refused::Secret => "send the secret or a token: Authorization: Bearer SECRET\n",
+            Refused::Expired => "the time of this token is over\n",
         }
     }
 }
@@ -41,23 +46,20 @@ pub(super) fn check_sender(headers: &HeaderMap) -> Result<(), Refused> {
     if !only(headers, header::HOST).is_some_and(is_loopback) {
         return Err(Refused::Host);
     }
-    if headers.contains_key(header::ORIGIN) {
+    let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
+    let is_foreign_site = sites.any(|site| site != "none" && site != "same-origin");
+    if headers.contains_key(header::ORIGIN) || is_foreign_site {
         return Err(Refused::Origin);
     }
     Ok(())
 }
 
-/// Checks that a request with these headers shows the secret.
-pub(super) fn check_secret(headers: &HeaderMap, secret: &Secret) -> Result<(), Refused> {
-    let bearer = only(headers, header::AUTHORIZATION).and_then(bearer);
-    if bearer.is_some_and(|presented| secret.matches(presented.as_bytes())) {
-        Ok(())
-    } else {
-        Err(Refused::Secret)
-    }
+/// Returns what a request with these headers shows: the secret, a token, or something else.
+pub(super) fn presented(headers: &HeaderMap) -> Option<&str> {
+    only(headers, header::AUTHORIZATION).and_then(bearer)
 }
 
-/// Returns the token behind `Bearer`, in any case (RFC 9110, 11.1).
+/// Returns the text behind `Bearer`, in any case (RFC 9110, 11.1).
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, presented) = value.split_once(' ')?;
     let is_bearer = scheme.eq_ignore_ascii_case("bearer");
@@ -109,6 +111,28 @@ mod tests {
         }
         for text in ["", "x", "Bearer", "Basic x", "Bearerx", "Bearer\tx"] {
             assert_eq!(bearer(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn request_of_a_page_is_refused_with_and_without_origin() {
+        let check = |list: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, http::HeaderValue::from_static("localhost"));
+            for (name, value) in list {
+                headers.append(*name, http::HeaderValue::from_static(value));
+            }
+            check_sender(&headers)
+        };
+        for site in ["none", "same-origin"] {
+            assert_eq!(check(&[(SEC_FETCH_SITE, site)]), Ok(()));
+        }
+        for list in [
+            &[("origin", "null")][..],
+            &[(SEC_FETCH_SITE, "cross-site")],
+            &[(SEC_FETCH_SITE, "none"), (SEC_FETCH_SITE, "cross-site")],
+        ] {
+            assert_eq!(check(list), Err(Refused::Origin), "{list:?}");
         }
     }
 

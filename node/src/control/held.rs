@@ -8,7 +8,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     task::{Context, Poll},
 };
 
@@ -16,7 +16,10 @@ use node_base::{
     admission::{Admission, AdmissionLimits, Full},
     sync::lock,
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// The connections of a listener.
@@ -31,6 +34,8 @@ pub(super) struct Place(Arc<Taken>);
 struct Taken {
     door: Door,
     id: u64,
+    /// The place among the connections of a token, if it is one of them.
+    of_token: OnceLock<OwnedSemaphorePermit>,
 }
 
 /// A socket with a place.
@@ -56,12 +61,28 @@ impl Door {
             displaced.cancel();
         }
         let door = self.clone();
-        Place(Arc::new(Taken { door, id }))
+        let of_token = OnceLock::new();
+        Place(Arc::new(Taken { door, id, of_token }))
     }
 }
 
 impl Place {
-    /// Notes that the connection has shown the secret.
+    /// Notes that the connection has shown a token, of whose connections it is one.
+    ///
+    /// # Errors
+    /// Errors if the token has no place left.
+    pub(super) fn count(&self, connections: &Arc<Semaphore>) -> Result<(), Full> {
+        if self.0.of_token.get().is_some() {
+            return Ok(());
+        }
+        let permit = Arc::clone(connections).try_acquire_owned();
+        let permit = permit.map_err(|_| Full)?;
+        // Requests of one connection come one after the other.
+        drop(self.0.of_token.set(permit));
+        Ok(())
+    }
+
+    /// Notes that the connection has shown the secret or a token.
     ///
     /// # Errors
     /// Errors if the owner has no place left.
@@ -159,6 +180,22 @@ mod tests {
         assert!(reading.await.unwrap().is_err(), "it waited and was cut");
         theirs.write_u8(7).await.unwrap();
         assert_eq!(owner.read_u8().await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_token_has_a_limited_number_of_connections() {
+        let door = Door::new(AdmissionLimits {
+            strangers: 9,
+            owners: 9,
+        });
+        let connections = Arc::new(Semaphore::new(1));
+        let (first, place, _theirs) = held(&door);
+        place.count(&connections).unwrap();
+        place.count(&connections).unwrap();
+        let (_second, other, _other) = held(&door);
+        assert_eq!(other.count(&connections), Err(Full));
+        drop((first, place));
+        assert_eq!(other.count(&connections), Ok(()));
     }
 
     #[tokio::test]

@@ -33,6 +33,7 @@ impl NodeServer for Owner {
             id: node.overlay().id().to_string(),
             invitation: node.overlay().invitation().to_string(),
             name: node.overlay().name().map(ToString::to_string),
+            private: node.is_private(),
             url: node.url().as_str().to_owned(),
             listen: node.address().to_string(),
             control: self.control.to_string(),

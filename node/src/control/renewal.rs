@@ -43,11 +43,6 @@ impl Renewal {
         self.state.path()
     }
 
-    /// Returns the secret as it is now and will be.
-    pub(super) fn secret(&self) -> Secret {
-        self.secret.clone()
-    }
-
     /// Counts the times that it was renewed.
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.renewals.subscribe()

@@ -5,7 +5,8 @@
 //! which every user of the machine can. Each has a [`Door`] of its own.
 //!
 //! # Invariants
-//! - Who has shown the secret keeps its place, whatever strangers do; a stranger makes room for the next one.
+//! - Who has shown the secret keeps its place, whatever strangers do; a stranger makes room for the next one. A token
+//!   has few of these places.
 //! - When the secret is renewed, connections that were opened with the old one end within [`RENEWED_TIME`].
 
 use std::{convert::Infallible, net::SocketAddr, pin::pin, time::Duration};
@@ -27,7 +28,7 @@ use jsonrpsee::{
         middleware::rpc::RpcServiceBuilder, stop_channel, ws,
     },
 };
-use node_base::{admission::AdmissionLimits, secret::Secret};
+use node_base::admission::{AdmissionLimits, Full as NoPlace};
 use tokio::{
     io::{AsyncRead, AsyncWrite, duplex},
     net::{TcpListener, UnixListener},
@@ -41,11 +42,13 @@ use tower::{BoxError, Service};
 
 use super::{
     Owner,
+    allowed::{Check, Levels},
     calls::Places,
     guard::{self, Refused},
     held::{Door, Held, Place},
     ids::Ids,
     messages, metrics,
+    rights::{Caller, Rights},
 };
 
 /// Path of the figures.
@@ -121,7 +124,8 @@ pub struct ControlListeners {
 struct Serving {
     owner: Owner,
     methods: Methods,
-    secret: Secret,
+    rights: Rights,
+    levels: Levels,
     stop: StopHandle,
     places: Places,
     ids: Ids,
@@ -142,7 +146,7 @@ struct Accepting {
 }
 
 impl ControlServer {
-    /// Serves `owner` to clients that know `secret`.
+    /// Serves `owner` to clients that know its secret, and to holders of tokens what these may do.
     ///
     /// # Errors
     /// Errors if the system has no random numbers.
@@ -155,7 +159,8 @@ impl ControlServer {
         let accepting = Accepting {
             renewals: owner.renewal.subscribe(),
             serving: Serving {
-                secret: owner.renewal.secret(),
+                rights: owner.rights.clone(),
+                levels: Levels::of_contract(),
                 methods: owner.clone().methods().into(),
                 owner,
                 stop,
@@ -200,6 +205,7 @@ impl Drop for ControlServer {
 impl Accepting {
     async fn run(mut self, listeners: ControlListeners, handle: ServerHandle) {
         let (at_socket, at_port) = (Door::new(CONNECTIONS), Door::new(CONNECTIONS));
+        let rights = tokio::spawn(keep_rights(self.serving.owner.clone(), self.stop.clone()));
         loop {
             select! {
                 () = self.stop.cancelled() => break,
@@ -222,6 +228,9 @@ impl Accepting {
         if timeout(STOP_TIME, ended).await.is_err() {
             self.cut.cancel();
             self.tasks.wait().await;
+        }
+        if let Err(error) = rights.await {
+            tracing::error!(%error, "the tokens were not kept");
         }
     }
 
@@ -248,6 +257,12 @@ impl Accepting {
         self.tasks
             .spawn(connection(held, serving, place, stop, cut));
     }
+}
+
+/// Ends tokens in time, and keeps their last uses.
+async fn keep_rights(owner: Owner, stop: CancellationToken) {
+    let (events, disk) = (owner.node.events(), owner.node.disk());
+    owner.rights.clone().keep(events, disk, stop).await;
 }
 
 /// Accepts from a socket, if there is one.
@@ -307,42 +322,49 @@ async fn answer(
     cut: CancellationToken,
     request: Request<Incoming>,
 ) -> Result<Response<HttpBody>, Infallible> {
-    let path = request.uri().path();
-    let checked = guard::check_sender(request.headers()).and_then(|()| match path {
-        HEALTH => Ok(()),
-        _ => guard::check_secret(request.headers(), &serving.secret),
-    });
-    if let Err(refused) = checked {
-        tracing::warn!(?refused, "a control request is refused");
+    if let Err(refused) = guard::check_sender(request.headers()) {
         return Ok(refusal(refused));
     }
-    if path == HEALTH {
+    if request.uri().path() == HEALTH {
         return Ok(match *request.method() {
             Method::GET | Method::HEAD => health(&serving.owner),
             _ => status_only(StatusCode::METHOD_NOT_ALLOWED),
         });
     }
-    if place.prove().is_err() {
+    let caller = match serving.rights.caller(request.headers()) {
+        Ok(caller) => caller,
+        Err(refused) => return Ok(refusal(refused)),
+    };
+    if admitted(&place, &caller).is_err() {
         return Ok(status_only(StatusCode::SERVICE_UNAVAILABLE));
     }
     if ws::is_upgrade_request(&request) {
-        let answered = web_socket(&serving, cut, request).await;
+        let answered = web_socket(&serving, cut, caller, request).await;
         return Ok(answered.unwrap_or_else(|error| broke(&error.into())));
     }
-    if path == METRICS && [Method::GET, Method::HEAD].contains(request.method()) {
+    if request.uri().path() == METRICS && [Method::GET, Method::HEAD].contains(request.method()) {
         return Ok(figures(metrics::text(&serving.owner).await));
     }
     if request.method() != Method::POST {
         return Ok(only_post());
     }
     Ok(match whole(request).await {
-        Ok((parts, body)) => call(&serving, parts, body).await,
+        Ok((parts, body)) => call(&serving, caller, parts, body).await,
         Err(status) => status_only(status),
     })
 }
 
+/// Gives the connection a place among those of its caller.
+fn admitted(place: &Place, caller: &Caller) -> Result<(), NoPlace> {
+    if let Caller::Token(holder) = caller {
+        place.count(holder.connections())?;
+    }
+    place.prove()
+}
+
 fn service(
     serving: &Serving,
+    caller: Caller,
 ) -> impl Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError, Future: Send> + use<>
 {
     let config = ServerConfig::builder()
@@ -358,9 +380,17 @@ fn service(
         )
         .build();
     let places = serving.places.clone();
+    let check = Check {
+        caller,
+        levels: serving.levels.clone(),
+        node: serving.owner.node.clone(),
+    };
+    let middleware = RpcServiceBuilder::new()
+        .layer_fn(move |inner| check.before(inner))
+        .layer_fn(move |inner| places.place(inner));
     Server::builder()
         .set_config(config)
-        .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(move |inner| places.place(inner)))
+        .set_rpc_middleware(middleware)
         .to_service_builder()
         .build(serving.methods.clone(), serving.stop.clone())
 }
@@ -377,8 +407,8 @@ async fn whole(request: Request<Incoming>) -> Result<(Parts, Bytes), StatusCode>
 }
 
 /// Makes the calls of a request.
-async fn call(serving: &Serving, parts: Parts, body: Bytes) -> Response<HttpBody> {
-    let mut rpc = service(serving);
+async fn call(serving: &Serving, caller: Caller, parts: Parts, body: Bytes) -> Response<HttpBody> {
+    let mut rpc = service(serving, caller);
     let disguised = serving.ids.disguise(&body);
     let is_disguised = disguised.is_some();
     let body = HttpBody::new(Full::new(disguised.map_or(body, Bytes::from)));
@@ -411,12 +441,13 @@ fn broke(error: &BoxError) -> Response<HttpBody> {
 async fn web_socket(
     serving: &Serving,
     cut: CancellationToken,
+    caller: Caller,
     mut request: Request<Incoming>,
 ) -> hyper::Result<Response<HttpBody>> {
     let (ours, theirs) = duplex(PIPE);
-    let inner = serving.clone();
+    let (inner, of_calls) = (serving.clone(), caller.clone());
     let rpc = service_fn(move |request: Request<Incoming>| {
-        let mut rpc = service(&inner);
+        let mut rpc = service(&inner, of_calls.clone());
         async move {
             let answered = rpc.call(request.map(HttpBody::new)).await;
             Ok::<_, Infallible>(answered.unwrap_or_else(|error| broke(&error)))
@@ -447,7 +478,8 @@ async fn web_socket(
         let ids = serving.ids.clone();
         let passing = async move {
             if let Ok(socket) = socket.await {
-                messages::pass(TokioIo::new(socket), TokioIo::new(pipe), &ids).await;
+                let passing = messages::pass(TokioIo::new(socket), TokioIo::new(pipe), &ids);
+                caller.until_ended(passing).await;
             }
         };
         drop(serving.tasks.spawn(until_cut(cut.clone(), passing)));
@@ -493,13 +525,14 @@ fn only_post() -> Response<HttpBody> {
 }
 
 fn refusal(refused: Refused) -> Response<HttpBody> {
+    tracing::warn!(?refused, "a control request is refused");
     let mut response = Response::new(HttpBody::new(Full::new(Bytes::from_static(
         refused.text().as_bytes(),
     ))));
     *response.status_mut() = refused.status();
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    if refused == Refused::Secret {
+    if refused.status() == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response

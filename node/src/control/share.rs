@@ -195,6 +195,7 @@ fn matching(
     let wanted = Bounds {
         limit: usize::MAX,
         excerpts: 0,
+        bytes: usize::MAX,
         deadline: now() + TIME,
         asker: Asker::Owner,
     };

@@ -11,6 +11,7 @@ use super::*;
 async fn owner(home: &std::path::Path) -> Owner {
     let state = StateDir::open(&home.join("state")).unwrap();
     let secret = Secret::load_or_create(&state).unwrap();
+    let rights = Rights::load(secret.clone(), state.clone()).unwrap();
     let renewal = Renewal::new(secret.clone(), state.clone());
     let settings = NodeSettings::new(home.to_owned(), ([127, 0, 0, 1], 0).into());
     let options = NodeOptions::new(settings, state, secret);
@@ -20,6 +21,7 @@ async fn owner(home: &std::path::Path) -> Owner {
         control: ([127, 0, 0, 1], 0).into(),
         sandbox: SandboxStatus::default(),
         renewal,
+        rights,
         stop_asked: CancellationToken::new(),
     }
 }
@@ -35,5 +37,10 @@ async fn the_document_lists_exactly_what_is_served() {
         .collect();
     let documented: BTreeSet<&str> = openrpc::method_names().into_iter().collect();
     assert_eq!(served, documented);
+    let levels = openrpc::levels();
+    let all = owner.clone().methods();
+    let all: BTreeSet<&str> = all.method_names().collect();
+    let levelled: BTreeSet<&str> = levels.keys().map(String::as_str).collect();
+    assert_eq!(all, levelled, "each method has a level");
     owner.node.stop().await;
 }

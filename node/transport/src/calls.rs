@@ -123,6 +123,18 @@ impl CallError {
         }
     }
 
+    /// Returns true if the same call may succeed later: the peer was slow, busy or not reached.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            CallError::Transport(error) => error.may_pass(),
+            CallError::Deadline | CallError::TooSlow | CallError::Busy(_) | CallError::Short => {
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Returns true if the peer did not show the id that was expected.
     #[must_use]
     pub fn is_not_shown(&self) -> bool {

@@ -9,17 +9,15 @@
 //! - A proof is good for one end of one connection. One that was seen, relayed or recorded is
 //!   good for nothing.
 //! - No clock takes part.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the owner's own file is read here"
-)]
-
 use std::{
-    fmt, fs, io,
+    fmt, io,
     path::{Path, PathBuf},
 };
 
-use node_base::state::private;
+use node_base::{
+    secret::{BadSecret, key_in},
+    state::private,
+};
 use node_wire::{Nonce, node_id::NodeId};
 use subtle::ConstantTimeEq;
 
@@ -28,10 +26,7 @@ use crate::stream::ChannelBinding;
 /// The context string for the derivation of the key.
 const PURPOSE: &str = "sixhop private network 1";
 
-/// Fewest bytes of a key in its file.
-const LENGTH_MIN: usize = 32;
-
-/// Most bytes of it.
+/// Most bytes of a key in its file.
 const LENGTH_MAX: u64 = 4_096;
 
 /// The reason why there is no key.
@@ -49,9 +44,14 @@ pub enum NetworkKeyError {
     /// Others own the file or may read it.
     #[error("others own or can read the network key {}; run `chmod 600` on it, as its owner", .0.display())]
     Exposed(PathBuf),
-    /// The file holds too little or too much.
-    #[error("the network key {} must have from {LENGTH_MIN} to {LENGTH_MAX} bytes; make one with `head -c 32 /dev/urandom | base64`", .0.display())]
-    Length(PathBuf),
+    /// The file holds no key.
+    #[error("the network key {} {reason}; make one with `head -c 32 /dev/urandom | base64`", path.display())]
+    Bad {
+        /// The file.
+        path: PathBuf,
+        /// The reason why it is refused.
+        reason: BadSecret,
+    },
 }
 
 /// The key of a private network.
@@ -91,19 +91,16 @@ impl NetworkKey {
             path: path.to_owned(),
             error,
         };
-        let metadata = fs::metadata(path).map_err(failed)?;
-        if private::check(&metadata).is_err() {
-            return Err(NetworkKeyError::Exposed(path.to_owned()));
-        }
-        let wrong = || NetworkKeyError::Length(path.to_owned());
-        if metadata.len() > LENGTH_MAX {
-            return Err(wrong());
-        }
-        let bytes = fs::read(path).map_err(failed)?;
-        let key = bytes.trim_ascii();
-        if key.len() < LENGTH_MIN {
-            return Err(wrong());
-        }
+        let bytes = match private::read_bytes(path, LENGTH_MAX).map_err(failed)? {
+            Some(Ok(bytes)) => bytes,
+            Some(Err(_)) => return Err(NetworkKeyError::Exposed(path.to_owned())),
+            None => return Err(failed(io::ErrorKind::NotFound.into())),
+        };
+        let bad = |reason| NetworkKeyError::Bad {
+            path: path.to_owned(),
+            reason,
+        };
+        let key = key_in(&bytes).map_err(bad)?;
         Ok(NetworkKey(blake3::derive_key(PURPOSE, key)))
     }
 
@@ -144,7 +141,12 @@ impl fmt::Debug for NetworkKey {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    #![allow(
+        clippy::disallowed_methods,
+        reason = "tests write the file from outside"
+    )]
+
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
 
@@ -209,23 +211,42 @@ mod tests {
     fn a_key_is_read_from_a_private_file_of_enough_bytes() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("key");
-        let write = |text: &str, mode| {
+        let write = |text: &[u8], mode| {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             NetworkKey::load(&path)
         };
-        let one = write(&"k".repeat(32), 0o600).unwrap();
-        let same = write(&format!("{}\n", "k".repeat(32)), 0o400).unwrap();
+        let one = write(&[b'k'; 32], 0o600).unwrap();
+        let same = write(&[&[b'k'; 32], b"\n".as_slice()].concat(), 0o400).unwrap();
         assert_eq!(one.0, same.0);
         assert!(
             !format!("{one:?}").contains("107"),
             "its bytes are not shown"
         );
         fs::remove_file(&path).unwrap();
-        let exposed = write(&"k".repeat(32), 0o640);
+        let exposed = write(&[b'k'; 32], 0o640);
         assert!(matches!(exposed, Err(NetworkKeyError::Exposed(_))));
-        let short = write("short", 0o600);
-        assert!(matches!(short, Err(NetworkKeyError::Length(_))));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let bytes: Vec<u8> = (200..232).collect();
+        write(&bytes, 0o600).unwrap();
+        let damaged = [[0xff, 0xfe]; 20].concat();
+        for (text, word) in [
+            (&b""[..], "empty"),
+            (&[0; 64], "all zeros"),
+            (&[b'0'; 64], "all zeros"),
+            (b" \n\n", "empty"),
+            (b"short", "shorter than 32"),
+            (&damaged, "different bytes"),
+            (&[7; 5_000], "longer than"),
+        ] {
+            let refused = write(text, 0o600).unwrap_err().to_string();
+            assert!(refused.contains(word), "{refused}");
+        }
+        fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let refused = NetworkKey::load(&path).unwrap_err().to_string();
+        assert!(refused.contains("no regular file"), "{refused}");
         let missing = NetworkKey::load(&home.path().join("none"));
         assert!(matches!(missing, Err(NetworkKeyError::File { .. })));
     }

@@ -156,6 +156,18 @@ pub enum TransportError {
 }
 
 impl TransportError {
+    /// Returns true if the same call may succeed later: nobody answered, or only that it is busy.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            TransportError::Connection(_)
+            | TransportError::Unreachable(_)
+            | TransportError::Busy { .. } => true,
+            TransportError::Status { status, .. } => *status >= 500,
+            _ => false,
+        }
+    }
+
     /// Returns what kind of node answered, if one did.
     #[must_use]
     pub fn kind(&self) -> Option<PeerKind> {

@@ -18,6 +18,10 @@ use crate::peer_url::PeerUrl;
 /// The first bytes of every statement.
 pub const STATEMENT_PREFIX: &[u8] = b"sixhop introduce 1\n";
 
+/// The last bytes of the nonces of a node that speaks TLS. What signs a nonce signs this too, so that nobody on the path
+/// can hide it.
+const TLS_MARK: [u8; 8] = *b"sixh-tls";
+
 /// Name of the HTTP request header that shows a token of `sixhop.introduce`.
 pub const TOKEN_HEADER: &str = "sixhop-token";
 
@@ -73,6 +77,22 @@ hex_bytes!(
     64,
     "a proof is 128 hex digits"
 );
+
+impl Nonce {
+    /// Returns the nonce with the mark of a node that speaks TLS.
+    #[must_use]
+    pub fn with_tls_mark(mut self) -> Nonce {
+        let (_, mark) = self.0.split_at_mut(32 - TLS_MARK.len());
+        mark.copy_from_slice(&TLS_MARK);
+        self
+    }
+
+    /// Returns true if a node that speaks TLS drew the nonce.
+    #[must_use]
+    pub fn has_tls_mark(&self) -> bool {
+        self.0.ends_with(&TLS_MARK)
+    }
+}
 
 /// One of the two nodes that meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

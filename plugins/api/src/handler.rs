@@ -372,6 +372,16 @@ impl<F: Files + ?Sized> FileReader for EachByItself<'_, F> {
     }
 }
 
+/// The asker of a handler.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Asker {
+    /// The owner of the node.
+    #[default]
+    Owner,
+    /// A caller at the peer port.
+    Stranger,
+}
+
 /// Takes the hits of a handler.
 pub trait Sink {
     /// Takes one more hit and says whether another one is welcome.
@@ -393,10 +403,9 @@ pub trait Sink {
         None
     }
 
-    /// Returns true if somebody else than the owner asks. A failure may then come from the
-    /// query.
-    fn is_of_stranger(&self) -> bool {
-        false
+    /// Returns the asker. Under a query of a stranger, a failure may come from the query.
+    fn asker(&self) -> Asker {
+        Asker::Owner
     }
 
     /// Returns the number of hits that still get an [`Excerpt`], for handlers that have to

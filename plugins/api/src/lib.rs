@@ -34,7 +34,7 @@ mod words;
 
 pub use examples::{ExampleError, check_examples};
 pub use handler::{
-    Changes, Example, Excerpt, FileInfo, FileReader, Files, Flow, Gap, GapReason, Handler,
+    Asker, Changes, Example, Excerpt, FileInfo, FileReader, Files, Flow, Gap, GapReason, Handler,
     HandlerError, Hit, NameCheck, Sink, SummaryKeys,
 };
 pub use policy::{

@@ -5,7 +5,7 @@ mod scan;
 
 use std::sync::Arc;
 
-use plugin_api::{Changes, Example, FileInfo, Files, Flow, Handler, HandlerError, Sink};
+use plugin_api::{Asker, Changes, Example, FileInfo, Files, Flow, Handler, HandlerError, Sink};
 
 use self::scan::{Scan, Target};
 use crate::{
@@ -64,10 +64,9 @@ impl Handler for Grep {
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        let size = if sink.is_of_stranger() {
-            STRANGERS_PATTERN_SIZE
-        } else {
-            PATTERN_SIZE
+        let size = match sink.asker() {
+            Asker::Owner => PATTERN_SIZE,
+            Asker::Stranger => STRANGERS_PATTERN_SIZE,
         };
         let shared = &self.shared;
         let waits = || sink.flow() == Flow::Continue;

@@ -9,8 +9,8 @@ mod ranking;
 use std::{collections::HashSet, iter::Peekable, sync::Arc, vec::IntoIter};
 
 use plugin_api::{
-    Changes, Example, FileInfo, FileReader, Files, Flow, Gap, GapReason, Handler, HandlerError,
-    Hit, Sink,
+    Asker, Changes, Example, FileInfo, FileReader, Files, Flow, Gap, GapReason, Handler,
+    HandlerError, Hit, Sink,
 };
 use plugin_words::Fit;
 

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use plugin_api::Asker;
+
 use crate::permits::{Permit, Permits};
 
 /// Most answers of scripts and programs at a time, with any number of processors.
@@ -43,11 +45,10 @@ impl Answers {
     }
 
     /// Waits for a permit to answer. Returns `None` if there is none soon.
-    pub(crate) fn take(&self, of_stranger: bool) -> Option<Permit<'_>> {
-        let permits = if of_stranger {
-            &self.strangers
-        } else {
-            &self.owner
+    pub(crate) fn take(&self, asker: Asker) -> Option<Permit<'_>> {
+        let permits = match asker {
+            Asker::Owner => &self.owner,
+            Asker::Stranger => &self.strangers,
         };
         permits.take_within(WAIT)
     }
@@ -79,17 +80,17 @@ mod tests {
     fn clones_share_their_permits() {
         let answers = Answers::new(1);
         let clone = answers.clone();
-        let taken = answers.take(false);
-        assert!(taken.is_some() && clone.take(false).is_none());
+        let taken = answers.take(Asker::Owner);
+        assert!(taken.is_some() && clone.take(Asker::Owner).is_none());
         drop(taken);
-        assert!(clone.take(false).is_some());
+        assert!(clone.take(Asker::Owner).is_some());
     }
 
     #[test]
     fn strangers_leave_the_permits_of_the_owner() {
         let answers = Answers::new(1);
-        let taken = answers.take(true);
-        assert!(taken.is_some() && answers.take(true).is_none());
-        assert!(answers.take(false).is_some());
+        let taken = answers.take(Asker::Stranger);
+        assert!(taken.is_some() && answers.take(Asker::Stranger).is_none());
+        assert!(answers.take(Asker::Owner).is_some());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use plugin_api::HandlerError;
+use plugin_api::{Asker, HandlerError};
 
 use crate::{answers::Answers, limits::PROBLEM_MAX, lock, permits::Permit};
 
@@ -50,9 +50,9 @@ impl Strikes {
     pub fn admit<'a>(
         &self,
         answers: &'a Answers,
-        of_stranger: bool,
+        asker: Asker,
     ) -> Result<Permit<'a>, HandlerError> {
-        let permit = answers.take(of_stranger);
+        let permit = answers.take(asker);
         let permit = permit
             .ok_or_else(|| self.error("too many scripts and programs answer, try again later"))?;
         if self.is_disabled() {
@@ -77,12 +77,14 @@ impl Strikes {
 
     /// Notes a failure and returns it as an error. One under a query of a stranger is kept and
     /// does not count: a stranger may not switch the plugin off for everybody.
-    pub fn failed_for(&self, of_stranger: bool, problem: &str) -> HandlerError {
-        if of_stranger {
-            self.keep(problem);
-            return self.error(problem);
+    pub fn failed_for(&self, asker: Asker, problem: &str) -> HandlerError {
+        match asker {
+            Asker::Owner => self.failed(problem),
+            Asker::Stranger => {
+                self.keep(problem);
+                self.error(problem)
+            }
         }
-        self.failed(problem)
     }
 
     /// Keeps a problem for the owner that is not a failure to answer.
@@ -119,10 +121,13 @@ mod tests {
         }
         strikes.worked();
         for n in 0..FAILURES_MAX {
-            assert!(strikes.admit(&answers, false).is_ok(), "after {n} failures");
+            assert!(
+                strikes.admit(&answers, Asker::Owner).is_ok(),
+                "after {n} failures"
+            );
             strikes.failed(&format!("no\n{n}"));
         }
-        let refused = strikes.admit(&answers, false).unwrap_err();
+        let refused = strikes.admit(&answers, Asker::Owner).unwrap_err();
         assert!(refused.to_string().contains("switched off"), "{refused}");
         let last = strikes.last().unwrap();
         assert!(last.ends_with("no, 2"), "{last}");
@@ -132,14 +137,14 @@ mod tests {
     fn failure_under_a_query_of_a_stranger_is_no_strike() {
         let (strikes, answers) = (Strikes::new("x"), Answers::default());
         for _ in 0..FAILURES_MAX * 2 {
-            strikes.failed_for(true, "odd text");
-            assert!(strikes.admit(&answers, false).is_ok());
+            strikes.failed_for(Asker::Stranger, "odd text");
+            assert!(strikes.admit(&answers, Asker::Owner).is_ok());
         }
         assert!(strikes.last().is_some());
         for _ in 0..FAILURES_MAX {
-            strikes.failed_for(false, "odd text");
+            strikes.failed_for(Asker::Owner, "odd text");
         }
-        assert!(strikes.admit(&answers, false).is_err());
+        assert!(strikes.admit(&answers, Asker::Owner).is_err());
     }
 
     #[test]

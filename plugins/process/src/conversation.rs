@@ -78,6 +78,7 @@ pub(crate) struct Conversation<'a> {
     files: &'a dyn Files,
     sink: &'a mut dyn Sink,
     look: &'a dyn Fn() -> Result<(), Breach>,
+    gives_way: &'a dyn Fn() -> bool,
     listing: Listing,
     read: usize,
     hits: usize,
@@ -99,11 +100,18 @@ impl<'a> Conversation<'a> {
             files,
             sink,
             look,
+            gives_way: &|| false,
             listing: Listing::default(),
             read: 0,
             hits: 0,
             context,
         }
+    }
+
+    /// Has the answer end early, as a part, as soon as `gives_way` returns true.
+    pub(crate) fn giving_way(mut self, gives_way: &'a dyn Fn() -> bool) -> Conversation<'a> {
+        self.gives_way = gives_way;
+        self
     }
 
     /// Asks `text` and serves the program until its answer ends.
@@ -123,8 +131,9 @@ impl<'a> Conversation<'a> {
         })?;
         loop {
             let now = Instant::now();
-            if now >= deadline || self.sink.flow() == Flow::Stop {
-                if now >= deadline {
+            let is_over = now >= deadline || (self.gives_way)();
+            if is_over || self.sink.flow() == Flow::Stop {
+                if is_over {
                     self.sink.partial(Gap::of_many(GapReason::Unread));
                 }
                 return self.cancel();

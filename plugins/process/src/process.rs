@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use plugin_api::Asker;
+
 use crate::{
     ProgramError,
     conversation::Breach,
@@ -34,6 +36,8 @@ pub(crate) struct Process {
     pub(crate) pipes: Pipes,
     /// An answer of which nothing more is wanted, and when it has to have ended.
     pub(crate) cancelled: Option<(u64, Instant)>,
+    /// A stranger, if one has asked it.
+    pub(crate) asked_by: Asker,
 }
 
 /// A flag that the programs of a directory have to end.
@@ -48,6 +52,7 @@ impl Process {
             leash: Arc::new(leash),
             pipes,
             cancelled: None,
+            asked_by: Asker::default(),
         };
         match process.introduce(stop) {
             Ok(greeting) => Ok((process, Introduction::check(greeting)?)),

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::{Changes, Example, Files, Handler, HandlerError, Sink};
+use plugin_api::{Asker, Changes, Example, Files, Handler, HandlerError, Sink};
 use plugin_host::{Answers, Header, Plugin, Strikes, lock};
 
 use crate::{
@@ -26,9 +26,6 @@ use crate::{
     rights,
     turn::{Taken, Turn},
 };
-
-/// Longest wait for the answer to another query to end.
-const WAIT: Duration = Duration::from_millis(500);
 
 /// Longest wait for it when the program is stopped.
 const STOP_WAIT: Duration = Duration::from_secs(1);
@@ -54,8 +51,6 @@ struct State {
     process: Option<Process>,
     back_off: BackOff,
     last_id: u64,
-    /// True if the answer that was cancelled last was one for a stranger.
-    cancelled_of_stranger: bool,
 }
 
 impl Program {
@@ -127,31 +122,31 @@ impl Program {
         let Some(mut state) = self.turn.take(Duration::ZERO) else {
             return;
         };
-        let of_stranger = state.cancelled_of_stranger;
         let Some(process) = &mut state.process else {
             return;
         };
-        let of_stranger = of_stranger && process.cancelled.is_some();
         process.pipes.begin();
         process.pipes.take_errors();
         if process.leash.has_ended() {
             let problem = process.describe(&PipeError::Ended.into());
+            state.rest();
             self.end_process(&mut state);
-            state.back_off.failed(Instant::now());
             self.strikes.keep(&problem);
         } else if let Err(error) = process.drain(Instant::now()) {
-            self.breach(&mut state, &error, of_stranger);
+            self.breach(&mut state, &error);
         }
     }
 
     /// Returns a process that can be asked.
-    fn process<'a>(&self, state: &'a mut State) -> Result<&'a mut Process, HandlerError> {
+    fn process<'a>(
+        &self,
+        state: &'a mut State,
+        asker: Asker,
+    ) -> Result<&'a mut Process, HandlerError> {
         if let Some(process) = &mut state.process {
             let until = process.cancelled.map(|(_, until)| until);
-            // What a stranger's answer leaves behind is no failure of who asks next.
-            let of_stranger = state.cancelled_of_stranger && until.is_some();
             if let Err(error) = process.drain(until.unwrap_or_else(Instant::now)) {
-                self.breach(state, &error, of_stranger);
+                self.breach(state, &error);
             } else if process.leash.has_ended() {
                 self.end_process(state);
             }
@@ -180,7 +175,7 @@ impl Program {
                 }
                 Err(error) => {
                     state.back_off.failed(Instant::now());
-                    return Err(self.strikes.failed(&error.to_string()));
+                    return Err(self.strikes.failed_for(asker, &error.to_string()));
                 }
             }
         }
@@ -199,12 +194,19 @@ impl Program {
         state.last_id += 1;
         let id = state.last_id;
         let process = state.process.as_mut().ok_or(PipeError::Ended)?;
+        let asker = sink.asker();
+        if asker == Asker::Stranger {
+            process.asked_by = Asker::Stranger;
+        }
         limits::allow_time(process.leash.pid());
         self.tell_changes(&mut process.pipes)?;
         let (leash, stop) = (&process.leash, &self.stop);
         let look = || look(leash, stop);
+        let gives_way = || asker == Asker::Stranger && self.turn.owner_waits();
         let pipes = &mut process.pipes;
-        let end = Conversation::new(id, pipes, files, sink, &look).run(text)?;
+        let end = Conversation::new(id, pipes, files, sink, &look)
+            .giving_way(&gives_way)
+            .run(text)?;
         if matches!(end, End::Cancelled) {
             process.cancelled = Some((id, Instant::now() + CANCEL_GRACE));
         }
@@ -226,7 +228,6 @@ impl Program {
         state: &mut State,
         text: &str,
         end: Result<End, Breach>,
-        of_stranger: bool,
     ) -> Result<(), HandlerError> {
         match end {
             Ok(End::Done) => {
@@ -239,27 +240,26 @@ impl Program {
                 text: text.chars().take(80).collect(),
                 problem,
             }),
-            Ok(End::Failed(problem)) => Err(self.strikes.failed_for(of_stranger, &problem)),
-            Err(error) => Err(self.breach(state, &error, of_stranger)),
+            Ok(End::Failed(problem)) => Err(self.strikes.failed_for(state.asked_by(), &problem)),
+            Err(error) => Err(self.breach(state, &error)),
         }
     }
 
     /// Ends a process that broke the rules.
-    fn breach(&self, state: &mut State, error: &Breach, of_stranger: bool) -> HandlerError {
+    fn breach(&self, state: &mut State, error: &Breach) -> HandlerError {
         // Its end explains more than what followed from it.
         let process = state.process.as_mut();
         let problem = process.map_or_else(|| error.to_string(), |process| process.describe(error));
-        self.end_process(state);
-        match error {
+        let answered = match error {
             // These are not its fault.
             Breach::Stopped | Breach::Files(_) => self.strikes.error(&problem),
             _ => {
-                if !of_stranger {
-                    state.back_off.failed(Instant::now());
-                }
-                self.strikes.failed_for(of_stranger, &problem)
+                state.rest();
+                self.strikes.failed_for(state.asked_by(), &problem)
             }
-        }
+        };
+        self.end_process(state);
+        answered
     }
 
     fn end_process(&self, state: &mut State) {
@@ -267,6 +267,24 @@ impl Program {
             process.leash.kill();
         }
         *lock(&self.leash) = None;
+    }
+}
+
+impl State {
+    /// Returns who asked the process: a stranger, if one did since it was started. What a query leaves behind in it may
+    /// break the next answer.
+    fn asked_by(&self) -> Asker {
+        self.process
+            .as_ref()
+            .map(|process| process.asked_by)
+            .unwrap_or_default()
+    }
+
+    /// Has the program rest after a failure, unless it may come from a query of a stranger.
+    fn rest(&mut self) {
+        if self.asked_by() == Asker::Owner {
+            self.back_off.failed(Instant::now());
+        }
     }
 }
 
@@ -295,18 +313,15 @@ impl Handler for Program {
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        let _permit = self.strikes.admit(&self.answers, sink.is_of_stranger())?;
-        let turn = self.turn.take(WAIT);
+        let _permit = self.strikes.admit(&self.answers, sink.asker())?;
+        let turn = self.turn.take_for(sink.asker());
         let mut state: Taken<'_, State> = turn.ok_or_else(|| {
             self.strikes
                 .error("it answers another query, try again later")
         })?;
-        self.process(&mut state)?;
+        self.process(&mut state, sink.asker())?;
         let end = self.converse(&mut state, text, files.as_ref(), sink);
-        if matches!(end, Ok(End::Cancelled)) {
-            state.cancelled_of_stranger = sink.is_of_stranger();
-        }
-        let answered = self.judge(&mut state, text, end, sink.is_of_stranger());
+        let answered = self.judge(&mut state, text, end);
         if self.is_retired.load(Ordering::Relaxed) {
             self.end_politely(&mut state);
         }

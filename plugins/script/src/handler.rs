@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plugin_api::{Example, Files, Flow, Handler, HandlerError, Sink};
+use plugin_api::{Asker, Example, Files, Flow, Handler, HandlerError, Sink};
 use plugin_host::{Answers, Header, PROBLEM_MAX, Plugin, Strikes};
 use rhai::{AST, Dynamic, Scope};
 
@@ -50,7 +50,7 @@ impl ScriptHandler {
         })
     }
 
-    fn run(&self, text: &str, call: &Arc<Call>, of_stranger: bool) -> Result<(), HandlerError> {
+    fn run(&self, text: &str, call: &Arc<Call>, asker: Asker) -> Result<(), HandlerError> {
         let engine = sandbox::build(call);
         let called =
             engine.call_fn::<Dynamic>(&mut Scope::new(), &self.ast, ANSWER, (text.to_owned(),));
@@ -59,7 +59,7 @@ impl ScriptHandler {
                 text: text.chars().take(80).collect(),
                 problem: problem.chars().take(PROBLEM_MAX).collect(),
             }),
-            (Err(error), None) => Err(self.strikes.failed_for(of_stranger, &error.to_string())),
+            (Err(error), None) => Err(self.strikes.failed_for(asker, &error.to_string())),
             (Ok(_), None) => {
                 self.strikes.worked();
                 Ok(())
@@ -87,11 +87,11 @@ impl Handler for ScriptHandler {
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        let _permit = self.strikes.admit(&self.answers, sink.is_of_stranger())?;
-        let of_stranger = sink.is_of_stranger();
+        let asker = sink.asker();
+        let _permit = self.strikes.admit(&self.answers, asker)?;
         let answered = background::run(|| {
             let call = Call::new(files);
-            self.run(text, &call, of_stranger).map(|()| call.hits())
+            self.run(text, &call, asker).map(|()| call.hits())
         });
         let hits =
             answered.map_err(|error| self.strikes.error(&format!("no thread: {error}")))??;

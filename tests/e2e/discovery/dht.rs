@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use e2e::{NodeOptions, NodeProcess, wait_until};
+use e2e::{NodeOptions, NodeProcess, eventually, wait_until};
 
 use super::{TIME, met, network::Network, peers};
 use crate::world::{ctl, noded};
@@ -138,8 +138,9 @@ fn in_a_private_network_nothing_is_announced() {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     let private = private.args(["--network-key-file".as_ref(), key.as_os_str()]);
     let private = private.start();
-    let said = private.stderr();
-    assert!(said.contains("no files are announced"), "{said}");
+    eventually("it says that nothing is announced", || {
+        private.stderr().contains("no files are announced")
+    });
     let open = publishing(&network).file("a.txt", FIRST.0).start();
     announced(&network, FIRST, &open);
     assert_eq!(network.ports_at(FIRST.1), BTreeSet::from([port(&open)]));

@@ -1,6 +1,5 @@
 //! The lines of a file that are printed, and their printing.
 
-use node_api::error::ErrorCode;
 use serde_json::json;
 
 use crate::{
@@ -14,23 +13,42 @@ const LINE_MAX: usize = 64 * 1024;
 
 /// The lines that are wanted, from 1, the last one included.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct LineRange {
+pub(crate) struct LineRange {
     first: u64,
     last: u64,
 }
 
 impl LineRange {
     /// All lines.
-    pub(super) const ALL: LineRange = LineRange {
+    pub(crate) const ALL: LineRange = LineRange {
         first: 1,
         last: u64::MAX,
     };
+
+    /// Returns the first line.
+    pub(crate) fn first(self) -> u64 {
+        self.first
+    }
+
+    /// Returns the last line.
+    pub(crate) fn last(self) -> u64 {
+        self.last
+    }
+
+    /// Writes those of the lines that are not before `first`.
+    pub(crate) fn from(self, first: u64) -> String {
+        if self.last == u64::MAX {
+            format!("{first}-")
+        } else {
+            format!("{first}-{}", self.last)
+        }
+    }
 
     /// Takes `:LINE`, `:FIRST-LAST` or `:FIRST-` off the end of a typed text. `None` if it has no such end.
     ///
     /// # Errors
     /// If there are no such lines: line 0, or a last line before the first.
-    pub(super) fn split(typed: &str) -> Result<Option<(&str, LineRange)>, CtlError> {
+    pub(crate) fn split(typed: &str) -> Result<Option<(&str, LineRange)>, CtlError> {
         let Some((name, lines)) = typed.rsplit_once(':') else {
             return Ok(None);
         };
@@ -223,11 +241,6 @@ fn boundary(bytes: &[u8], at: usize) -> usize {
     let is_inside = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
     let mut places = (at.saturating_sub(3)..=at).rev();
     places.find(|at| !is_inside(at)).unwrap_or(at)
-}
-
-/// Returns whether another holder may give what this one did not.
-pub(super) fn is_of_holder(error: &CtlError) -> bool {
-    matches!(error.code(), ErrorCode::Network | ErrorCode::Mismatch)
 }
 
 #[cfg(test)]

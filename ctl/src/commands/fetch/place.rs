@@ -144,7 +144,8 @@ async fn bring(
         return Ok(());
     }
     if output.is_json() {
-        return output.json(&json!({ "name": name, "state": "done", "bytes": size, "path": path }));
+        let done = json!({ "name": name, "state": "done", "bytes": size, "path": path });
+        return output.record("end", &done);
     }
     let (name, path) = (escaped(name), escaped(&path.display().to_string()));
     output.line(&format!("fetched {name} ({}) to {path}", bytes(size)))

@@ -1,6 +1,6 @@
 //! The events of one node, one after the other, whatever becomes of the connection.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use jsonrpsee::core::client::Subscription;
 use jsonrpsee_ws_client::WsClient;
@@ -11,7 +11,7 @@ use node_api::{
 use tokio::time::sleep;
 
 use crate::{
-    connection::Connection,
+    connection::{Connection, Login},
     error::CtlError,
     output::{Output, plural},
 };
@@ -25,8 +25,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// The place where the node is found.
 #[derive(Clone, Debug)]
 pub(in crate::script) enum Origin {
-    /// By its state directory: it may have ended and begun at another address.
-    State(PathBuf),
+    /// By its login: it may have ended and begun at another address.
+    Login(Login),
     /// A node of this process: when it ends, it is gone.
     #[cfg(feature = "embedded")]
     Own(Connection),
@@ -68,7 +68,7 @@ pub(super) struct Heard {
 impl Origin {
     fn connection(&self) -> Result<Connection, CtlError> {
         match self {
-            Origin::State(state) => Connection::find(state),
+            Origin::Login(login) => Connection::find(login),
             #[cfg(feature = "embedded")]
             Origin::Own(connection) => Ok(connection.clone()),
         }
@@ -153,13 +153,13 @@ impl Feed {
             };
             self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
             match &self.place.origin {
-                Origin::State(_) if error.code() == ErrorCode::Network => {
+                Origin::Login(_) if error.code() == ErrorCode::Network => {
                     if !self.is_missed {
                         self.is_missed = true;
                         output.note(&format!("waiting for the node to be back: {error}"));
                     }
                 }
-                Origin::State(_) => return Err(error),
+                Origin::Login(_) => return Err(error),
                 #[cfg(feature = "embedded")]
                 Origin::Own(node) => {
                     let place = node.place();

@@ -114,6 +114,21 @@ const NOT_IN_SCRIPTS: &[(&str, &str, &str)] = &[
         "ls --skipped",
         "an owner looks at it; `call(\"share.skipped\")`",
     ),
+    (
+        "token.add",
+        "token add x --may read",
+        "an owner gives rights, and a script would have to keep the text",
+    ),
+    (
+        "token.list",
+        "token ls",
+        "an owner decides on them; `call(\"token.list\")`",
+    ),
+    (
+        "token.remove",
+        "token rm x",
+        "an owner decides on them; `call(\"token.remove\", #{…})`",
+    ),
 ];
 
 /// Methods without a verb, with reasons.
@@ -134,6 +149,8 @@ const NOT_OF_THE_NODE: &[(&str, &str)] = &[
     ("completions", "about the program"),
     ("invite", "an address of `status()`"),
     ("man", "about the program"),
+    ("mcp install", "tells another program about the node"),
+    ("mcp skill", "about the program"),
     ("plugin check", "needs no node"),
     ("plugin test", "needs no node"),
     ("run", "runs a script"),

@@ -74,6 +74,7 @@ impl NodeServer for Answers {
             name: Some("near".into()),
             id: "0".repeat(64),
             invitation: format!("sixhop://{}/?at={}", "0".repeat(64), self.peer_port),
+            private: false,
             url: format!("http://{}/", self.peer_port),
             listen: self.peer_port.to_string(),
             control: "127.0.0.1:1".into(),

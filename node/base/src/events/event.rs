@@ -173,6 +173,30 @@ events! {
         /// Its digest, hex.
         digest: String,
     }
+    /// The owner gave somebody a token.
+    TokenAdded = "token.added" {
+        /// Its name.
+        name: String,
+        /// What its holder may do: `read`, `fetch` or `admin`.
+        may: String,
+    }
+    /// A token was used for a call that changes something.
+    TokenCalled = "token.called" {
+        /// Its name.
+        name: String,
+        /// The method that was called.
+        method: String,
+    }
+    /// A token was removed.
+    TokenRemoved = "token.removed" {
+        /// Its name.
+        name: String,
+    }
+    /// The time of a token is over.
+    TokenExpired = "token.expired" {
+        /// Its name.
+        name: String,
+    }
     /// A fetch began.
     FetchStarted = "fetch.started" {
         /// Number of the fetch.

@@ -1,6 +1,14 @@
 //! The settings of this process with the system.
 
+use std::os::fd::RawFd;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Directory with the numbers of the open files of this process.
+const OPEN_FILES: &str = "/dev/fd";
+
+/// Greatest number of a standard stream.
+const STANDARD_ERROR: RawFd = 2;
 
 /// Largest core dump, in bytes. One byte is not enough for any; with none, Linux would
 /// still hand the memory to a program that collects dumps.
@@ -21,6 +29,29 @@ pub fn forbid_core_dumps() {
     };
     if let Err(error) = setrlimit(Resource::Core, limit) {
         tracing::warn!(%error, "core dumps cannot be switched off; they would hold the secret");
+    }
+}
+
+/// Closes what this process was started with beside its standard streams, so that programs which it starts get nothing
+/// of it. To be called before anything is opened.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "reads what the system says of this process"
+)]
+pub fn close_inherited() {
+    let Ok(open) = std::fs::read_dir(OPEN_FILES) else {
+        tracing::warn!("{OPEN_FILES} cannot be read; files that were open at the start stay open");
+        return;
+    };
+    let number = |name: &std::ffi::OsStr| name.to_str()?.parse::<RawFd>().ok();
+    let numbers: Vec<RawFd> = open
+        .flatten()
+        .filter_map(|entry| number(&entry.file_name()))
+        .filter(|number| *number > STANDARD_ERROR)
+        .collect();
+    for number in numbers {
+        // The directory itself was among them, and is closed by now.
+        let _ = nix::unistd::close(number);
     }
 }
 

@@ -9,11 +9,11 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::StateDir;
-use crate::sync::lock;
+use crate::{clock::now, sync::lock};
 
 /// A file or directory of this machine, whatever its name: its device and its inode.
 pub type FileId = (u64, u64);
@@ -21,20 +21,36 @@ pub type FileId = (u64, u64);
 /// Time after which a change of the directory shows in its time.
 const SETTLED_AFTER: Duration = Duration::from_millis(100);
 
+/// Longest time for which the ids of files that others make are kept.
+const AGE_MAX: Duration = Duration::from_secs(1);
+
 /// The files that a node keeps for itself, by their ids: those of its state directory, and those that configure it.
+///
+/// The ids are kept for a moment. What [`StateDir`] makes is known before anything is in it.
 #[derive(Debug)]
 pub struct OwnFiles {
+    state: StateDir,
+    /// Others than the state directory.
     places: Vec<PathBuf>,
     known: Mutex<Known>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Known {
-    places: Vec<KnownPlace>,
+    look: Option<Look>,
+    places: Arc<[KnownPlace]>,
     ids: Arc<BTreeSet<FileId>>,
 }
 
-#[derive(Debug, Default)]
+/// The beginning of a look at the disk. The greater one is the later one.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Look {
+    /// Files that the state directory had made.
+    made: u64,
+    at: Instant,
+}
+
+#[derive(Clone, Debug, Default)]
 struct KnownPlace {
     /// The file or directory and the time of its last change when it was read; nothing if a later change may not show.
     changed: Option<(FileId, SystemTime)>,
@@ -46,7 +62,8 @@ impl OwnFiles {
     #[must_use]
     pub fn of(state: &StateDir) -> OwnFiles {
         OwnFiles {
-            places: vec![state.path().to_owned()],
+            state: state.clone(),
+            places: Vec::new(),
             known: Mutex::default(),
         }
     }
@@ -58,22 +75,69 @@ impl OwnFiles {
         self
     }
 
-    /// Returns the ids of the files and directories, and of what is in them now. Blocks.
+    /// Returns the ids of the files and directories, and of what is in them. May block.
     #[must_use]
     pub fn ids(&self) -> Arc<BTreeSet<FileId>> {
-        let mut known = lock(&self.known);
-        known
-            .places
-            .resize_with(self.places.len(), KnownPlace::default);
+        let known = lock(&self.known).clone();
+        if known.is_fresh(self.begin()) {
+            return known.ids;
+        }
+        self.look(known)
+    }
+
+    /// Returns true if this is one of the files, which has so many names on its disk. One that was made a moment ago is
+    /// known as well: it has another name only if it has two. May block.
+    #[must_use]
+    pub fn has(&self, file: FileId, names: u64) -> bool {
+        self.ids().contains(&file) || (names > 1 && self.ids_now().contains(&file))
+    }
+
+    /// Returns the ids of the files and directories, and of what is in them at this moment. Blocks.
+    #[must_use]
+    pub fn ids_now(&self) -> Arc<BTreeSet<FileId>> {
+        let known = lock(&self.known).clone();
+        self.look(known)
+    }
+
+    fn begin(&self) -> Look {
+        Look {
+            made: self.state.made(),
+            at: now(),
+        }
+    }
+
+    /// Looks at the disk, without a lock. Of two looks at once the later one stays.
+    fn look(&self, mut known: Known) -> Arc<BTreeSet<FileId>> {
+        let look = self.begin();
+        let paths =
+            std::iter::once(self.state.path()).chain(self.places.iter().map(PathBuf::as_path));
+        let mut places = known.places.to_vec();
+        places.resize_with(self.places.len() + 1, KnownPlace::default);
         let mut is_changed = false;
-        for (path, known) in self.places.iter().zip(&mut known.places) {
-            is_changed |= known.look(path);
+        for (path, place) in paths.zip(&mut places) {
+            is_changed |= place.look(path);
         }
         if is_changed {
-            let ids = known.places.iter().flat_map(|place| &place.ids).copied();
+            let ids = places.iter().flat_map(|place| &place.ids).copied();
             known.ids = Arc::new(ids.collect());
         }
-        Arc::clone(&known.ids)
+        known.look = Some(look);
+        known.places = places.into();
+        let ids = Arc::clone(&known.ids);
+        let mut kept = lock(&self.known);
+        if kept.look <= known.look {
+            *kept = known;
+        }
+        ids
+    }
+}
+
+impl Known {
+    /// Returns true if nothing that matters changed between the last look and `now`.
+    fn is_fresh(&self, now: Look) -> bool {
+        self.look.is_some_and(|look| {
+            look.made == now.made && now.at.saturating_duration_since(look.at) < AGE_MAX
+        })
     }
 }
 
@@ -175,8 +239,8 @@ mod tests {
         );
     }
 
-    #[test]
-    fn what_configures_the_node_is_its_own() {
+    #[tokio::test(start_paused = true)]
+    async fn what_configures_the_node_is_its_own() {
         let (home, state) = state();
         let (plugins, key) = (home.path().join("plugins"), home.path().join("key"));
         let own = OwnFiles::of(&state).with(vec![plugins.clone(), key.clone()]);
@@ -184,6 +248,10 @@ mod tests {
         fs::create_dir(&plugins).unwrap();
         fs::write(plugins.join("a.rhai"), "").unwrap();
         fs::write(&key, "k").unwrap();
+        // Another name of it is found out at once.
+        fs::hard_link(&key, home.path().join("shared")).unwrap();
+        let linked = fs::metadata(&key).unwrap();
+        assert!(own.has(id(&linked), linked.nlink()));
         let there = |path: &Path| own.ids().contains(&id(&fs::metadata(path).unwrap()));
         assert!(there(&plugins) && there(&plugins.join("a.rhai")) && there(&key));
         assert!(there(state.path()));
@@ -193,8 +261,37 @@ mod tests {
         fs::write(other.join("b.rhai"), "").unwrap();
         fs::rename(&plugins, home.path().join("old")).unwrap();
         std::os::unix::fs::symlink(&other, &plugins).unwrap();
+        tokio::time::advance(AGE_MAX).await;
         assert!(there(&other) && there(&other.join("b.rhai")));
         assert!(!there(&home.path().join("old/a.rhai")));
+    }
+
+    #[test]
+    fn file_that_is_being_written_is_known() {
+        let (_home, state) = state();
+        let own = OwnFiles::of(&state);
+        let _ = own.ids();
+        let path = state.file("secret.new");
+        let written = state.write_with("secret", |_| {
+            let new = id(&fs::metadata(&path)?);
+            assert!(own.ids().contains(&new), "before its first byte");
+            Ok(())
+        });
+        written.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn disk_is_looked_at_again_after_a_moment_only() {
+        let (home, state) = state();
+        let key = home.path().join("key");
+        let own = OwnFiles::of(&state).with(vec![key.clone()]);
+        let first = own.ids();
+        fs::write(&key, "k").unwrap();
+        let there = id(&fs::metadata(&key).unwrap());
+        assert!(Arc::ptr_eq(&first, &own.ids()));
+        assert!(!own.has(there, 1), "it has no other name");
+        tokio::time::advance(AGE_MAX).await;
+        assert!(own.ids().contains(&there));
     }
 
     #[test]

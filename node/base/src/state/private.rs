@@ -60,6 +60,19 @@ pub fn check_directory(path: &Path) -> io::Result<Result<(), NotPrivate>> {
 /// # Errors
 /// Errors if it cannot be read as text; the inner error is that it is not private.
 pub fn read(path: &Path, longest: u64) -> io::Result<Option<Result<String, NotPrivate>>> {
+    let text = |bytes| String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"));
+    match read_bytes(path, longest)? {
+        Some(Ok(bytes)) => text(bytes).map(|text| Some(Ok(text))),
+        Some(Err(not_private)) => Ok(Some(Err(not_private))),
+        None => Ok(None),
+    }
+}
+
+/// Reads at most `longest` bytes of the private file at `path`; `None` if there is none.
+///
+/// # Errors
+/// Errors if it is longer or cannot be read; the inner error is that it is not private.
+pub fn read_bytes(path: &Path, longest: u64) -> io::Result<Option<Result<Vec<u8>, NotPrivate>>> {
     // A pipe must not hold who reads it.
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(DO_NOT_WAIT);
@@ -75,14 +88,14 @@ pub fn read(path: &Path, longest: u64) -> io::Result<Option<Result<String, NotPr
     if let Err(not_private) = check(&metadata) {
         return Ok(Some(Err(not_private)));
     }
-    let mut text = String::new();
-    file.take(longest + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > longest {
+    let mut bytes = Vec::new();
+    file.take(longest + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > longest {
         return Err(io::Error::other(format!(
             "it is longer than {longest} bytes; remove it"
         )));
     }
-    Ok(Some(Ok(text)))
+    Ok(Some(Ok(bytes)))
 }
 
 #[cfg(test)]

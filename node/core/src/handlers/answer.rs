@@ -7,7 +7,7 @@
 use std::{cell::Cell, time::Instant};
 
 use node_wire::FoundEnd;
-use plugin_api::{Flow, Gap, HandlerError, Hit, Sink};
+use plugin_api::{Asker, Flow, Gap, HandlerError, Hit, Sink};
 
 use super::HandlerQuery;
 use crate::clock::now;
@@ -19,19 +19,12 @@ pub struct Bounds {
     pub limit: usize,
     /// Number of hits, the best ones, that have to come with their places in the files.
     pub excerpts: usize,
+    /// Most bytes of hits in memory, about.
+    pub bytes: usize,
     /// The time to stop.
     pub deadline: Instant,
     /// The asker.
     pub asker: Asker,
-}
-
-/// The asker of a handler.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Asker {
-    /// The owner of the node.
-    Owner,
-    /// A caller at the peer port.
-    Stranger,
 }
 
 /// The hits of a handler.
@@ -50,6 +43,36 @@ pub struct Answer {
 /// Most gaps that are named of one answer.
 const GAPS_MAX: usize = 32;
 
+/// Bytes of a hit beside its name and its excerpt, about.
+const HIT_SIZE: usize = 256;
+
+/// Returns the number of bytes of the name and the excerpt of a hit.
+pub(super) fn text_len(hit: &Hit) -> usize {
+    let excerpt = hit.excerpt.as_ref().map_or(0, |excerpt| {
+        let lines = excerpt.before.iter().chain(&excerpt.after);
+        excerpt.text.len() + lines.map(String::len).sum::<usize>()
+    });
+    hit.file.name.len() + excerpt
+}
+
+/// Returns the number of bytes of a hit, about.
+fn size(hit: &Hit) -> usize {
+    HIT_SIZE + text_len(hit)
+}
+
+/// Returns the first hits within a limit of hits and one of bytes, and whether there are more.
+pub(crate) fn within(mut hits: Vec<Hit>, limit: usize, bytes: usize) -> (Vec<Hit>, bool) {
+    let mut left = bytes;
+    let fits = |hit: &Hit| {
+        left = left.checked_sub(size(hit))?;
+        Some(())
+    };
+    let fitting = hits.iter().take(limit).map_while(fits).count();
+    let is_cut = fitting < hits.len();
+    hits.truncate(fitting);
+    (hits, is_cut)
+}
+
 /// The end of an answer, with its gaps.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Outcome {
@@ -61,6 +84,8 @@ pub(super) struct Outcome {
 struct Bounded<'a> {
     push: &'a mut dyn FnMut(Hit) -> Flow,
     pushed: usize,
+    /// Bytes that are left for hits.
+    bytes: usize,
     wanted: Bounds,
     context: usize,
     end: FoundEnd,
@@ -79,6 +104,7 @@ pub(super) fn pour(
     let mut bounded = Bounded {
         push,
         pushed: 0,
+        bytes: wanted.bytes,
         wanted,
         context: asked.context,
         end: FoundEnd::Complete,
@@ -116,10 +142,12 @@ pub(super) fn collect(asked: &HandlerQuery, wanted: Bounds) -> Result<Answer, Ha
 
 impl Sink for Bounded<'_> {
     fn hit(&mut self, hit: Hit) -> Flow {
-        if self.pushed >= self.wanted.limit {
+        let bytes = self.bytes.checked_sub(size(&hit));
+        let Some(bytes) = bytes.filter(|_| self.pushed < self.wanted.limit) else {
             self.end = FoundEnd::Limit;
             return Flow::Stop;
-        }
+        };
+        self.bytes = bytes;
         self.pushed += 1;
         let flow = (self.push)(hit);
         if flow == Flow::Stop || self.expired() {
@@ -156,8 +184,8 @@ impl Sink for Bounded<'_> {
         Some(self.wanted.deadline)
     }
 
-    fn is_of_stranger(&self) -> bool {
-        self.wanted.asker == Asker::Stranger
+    fn asker(&self) -> Asker {
+        self.wanted.asker
     }
 
     fn context_lines(&self) -> usize {
@@ -180,7 +208,7 @@ mod tests {
 
     use std::{sync::Arc, time::Duration};
 
-    use plugin_api::Files;
+    use plugin_api::{FileInfo, Files};
 
     use super::*;
     use crate::{
@@ -189,6 +217,10 @@ mod tests {
     };
 
     fn answer(query: &str, limit: usize, within: Duration) -> Answer {
+        bounded(query, limit, usize::MAX, within)
+    }
+
+    fn bounded(query: &str, limit: usize, bytes: usize, within: Duration) -> Answer {
         let home = tempfile::tempdir().unwrap();
         for n in 0..3 {
             std::fs::write(home.path().join(format!("{n}.txt")), "").unwrap();
@@ -198,6 +230,7 @@ mod tests {
         let wanted = Bounds {
             limit,
             excerpts: limit,
+            bytes,
             deadline: Instant::now() + within,
             asker: Asker::Owner,
         };
@@ -216,6 +249,40 @@ mod tests {
     fn an_answer_says_that_there_is_more_than_was_wanted() {
         let answer = answer("*.txt", 2, Duration::from_secs(60));
         assert_eq!((answer.hits.len(), answer.end), (2, FoundEnd::Limit));
+    }
+
+    #[test]
+    fn permitted_hits_are_cut_at_either_limit() {
+        let hit = |name: &str| {
+            Hit::of(&FileInfo {
+                name: name.to_owned(),
+                size: 0,
+                modified: None,
+                version: 0,
+            })
+        };
+        let hits = vec![hit("a"), hit("b"), hit("c")];
+        let cut = |limit, bytes| {
+            let (some, is_cut) = within(hits.clone(), limit, bytes);
+            (some.len(), is_cut)
+        };
+        let all = 3 * (HIT_SIZE + 1);
+        assert_eq!(cut(3, all), (3, false));
+        assert_eq!(cut(2, all), (2, true));
+        assert_eq!(cut(3, all - 1), (2, true));
+        assert_eq!(cut(0, all), (0, true));
+    }
+
+    #[test]
+    fn an_answer_is_cut_where_its_bytes_end() {
+        let most = 3 * (HIT_SIZE + "0.txt".len());
+        let ended = |bytes| {
+            let answer = bounded("*.txt", 9, bytes, Duration::from_secs(60));
+            (answer.hits.len(), answer.end)
+        };
+        assert_eq!(ended(most), (3, FoundEnd::Complete));
+        assert_eq!(ended(most - 1), (2, FoundEnd::Limit));
+        assert_eq!(ended(HIT_SIZE), (0, FoundEnd::Limit));
     }
 
     #[test]

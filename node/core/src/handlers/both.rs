@@ -9,7 +9,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
-use plugin_api::{Example, Files, Flow, Gap, Handler, HandlerError, Hit, Sink, SummaryKeys};
+use plugin_api::{Asker, Example, Files, Flow, Gap, Handler, HandlerError, Hit, Sink, SummaryKeys};
 
 /// The handlers of names and contents, as one.
 pub(super) struct Both {
@@ -50,7 +50,7 @@ impl Handler for Both {
         if once.is_over || (is_named && self.is_pattern) || once.flow() == Flow::Stop {
             return Ok(());
         }
-        let is_told = !is_named && !once.is_of_stranger();
+        let is_told = !is_named && once.asker() == Asker::Owner;
         match self.contents.answer(&self.words, files, &mut once) {
             Err(HandlerError::BadQuery { .. }) if !is_told => Ok(()),
             answered => answered,
@@ -102,8 +102,8 @@ impl Sink for Once<'_> {
         self.sink.deadline()
     }
 
-    fn is_of_stranger(&self) -> bool {
-        self.sink.is_of_stranger()
+    fn asker(&self) -> Asker {
+        self.sink.asker()
     }
 
     fn context_lines(&self) -> usize {

@@ -26,7 +26,7 @@ use tokio::{
 
 use super::{
     HandlerQuery, QueryError,
-    answer::{self, Bounds, Outcome},
+    answer::{self, Bounds, Outcome, text_len},
 };
 use crate::{clock::now, sync::lock, threads::Place};
 
@@ -230,15 +230,6 @@ impl Drop for Ending {
         lock(&self.shared.state).ended = Some(ended);
         self.shared.news.notify_one();
     }
-}
-
-/// Returns the number of bytes of text in a hit.
-fn text_len(hit: &Hit) -> usize {
-    let excerpt = hit.excerpt.as_ref().map_or(0, |excerpt| {
-        let lines = excerpt.before.iter().chain(&excerpt.after);
-        excerpt.text.len() + lines.map(String::len).sum::<usize>()
-    });
-    hit.file.name.len() + excerpt
 }
 
 #[cfg(test)]

@@ -7,15 +7,10 @@
 //! - Content is read in chunks. What is in memory is short and counted by [`Memory`], or one
 //!   chunk.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    ops::Range,
-    os::unix::fs::FileExt,
-    sync::Arc,
-};
+use std::{io, ops::Range, sync::Arc};
 
 use bytes::Bytes;
+use node_base::platform::files;
 use node_wire::{
     Digest,
     content::{ContentScan, Scanned},
@@ -455,15 +450,12 @@ pub(super) fn taken(ahead: &mut Bytes, most: usize) -> Option<Bytes> {
 /// Reads a part of a file into `chunk`, in place of what was there. Blocks.
 fn read_file(shared: &SharedFile, range: Range<u64>, chunk: &mut Vec<u8>) -> io::Result<()> {
     let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-    chunk.clear();
-    chunk.reserve_exact(length);
-    let read = At(&shared.file, range.start)
-        .take(length as u64)
-        .read_to_end(chunk)?;
-    if read != length || !shared.is_unchanged()? {
+    let read = files::read_exact_at(&shared.file, range.start, length, chunk);
+    let is_cut = matches!(&read, Err(error) if error.kind() == io::ErrorKind::UnexpectedEof);
+    if is_cut || !shared.is_unchanged()? {
         return Err(io::Error::other("the file changed while it was sent"));
     }
-    Ok(())
+    read
 }
 
 /// Scans a file of the share, and not further than it is known to be binary.
@@ -507,17 +499,6 @@ async fn scan_blob(
         (scan, only) = disk.run(job).await??;
     }
     Ok((scan.finish(), only))
-}
-
-/// Reads a file from an offset on, independent of other readers.
-struct At<'a>(&'a File, u64);
-
-impl Read for At<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.0.read_at(buffer, self.1)?;
-        self.1 += read as u64;
-        Ok(read)
-    }
 }
 
 #[cfg(test)]

@@ -72,9 +72,8 @@ impl OwnNames {
         if !is_right || target.is_some_and(|target| !self.has(target.as_str())) {
             return Err(Refused::Host);
         }
-        let is_foreign_site = headers
-            .get(SEC_FETCH_SITE)
-            .is_some_and(|site| site != "none" && site != "same-origin");
+        let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
+        let is_foreign_site = sites.any(|site| site != "none" && site != "same-origin");
         let is_of_page = headers.contains_key(header::ORIGIN) || is_foreign_site;
         if is_of_page && method != Method::GET && method != Method::HEAD {
             return Err(Refused::Page);
@@ -209,7 +208,10 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(header::HOST, "127.0.0.1:4242".parse().unwrap());
             for (name, value) in list {
-                headers.insert(*name, value.parse().unwrap());
+                if *name == "host" {
+                    headers.remove(*name);
+                }
+                headers.append(*name, value.parse().unwrap());
             }
             names().check(&method, &Uri::from_static("/RPC2"), &headers)
         };
@@ -228,6 +230,8 @@ mod tests {
             assert_eq!(check(Method::GET, &[header]), Ok(()));
             assert_eq!(check(Method::HEAD, &[header]), Ok(()));
         }
+        let both = [(SEC_FETCH_SITE, "none"), (SEC_FETCH_SITE, "cross-site")];
+        assert_eq!(check(Method::POST, &both), Err(Refused::Page));
         let foreign = [("host", "evil.example")];
         assert_eq!(check(Method::GET, &foreign), Err(Refused::Host));
     }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     clock::now,
-    handlers::{self, Answer, QueryError, SEARCH_LIMIT_MAX, SearchHits},
+    handlers::{self, Answer, Bounds, QueryError, SEARCH_LIMIT_MAX, SearchHits},
     threads::ThreadError,
 };
 
@@ -34,11 +34,11 @@ const LIMIT_DEFAULT: usize = 100;
 /// Longest time.
 const TIME: Duration = Duration::from_secs(3);
 
-/// Most bytes of names and excerpts in an answer. They stay in memory until the asker has read them.
+/// Most bytes of the hits of an answer. They stay in memory until the asker has read them.
 const ANSWER_MAX: usize = 512 << 10;
 
-/// Bytes of a hit beside its name and its excerpt, about.
-const HIT_SIZE: usize = 256;
+/// Most bytes of the hits that the policy decides on for one answer.
+const GUARDED_MAX: usize = 4 << 20;
 
 /// The parameters of a search.
 #[derive(Debug, Deserialize)]
@@ -104,19 +104,21 @@ pub(super) async fn hits(
         question.q = query::of_names(&question.q);
     }
     let deadline = now() + TIME;
-    let answered = ask(context, &permit, question, deadline).await;
+    let limit = question.limit.unwrap_or(LIMIT_DEFAULT);
+    let limit = limit.min(SEARCH_LIMIT_MAX);
+    let bounds = bounds(context, limit, deadline);
+    let answered = ask(context, &permit, question, bounds).await;
     let answered = answered.map_err(|error| panicked(&error))?;
     let mut answer = answered.map_err(NoHits::Query)?;
     let wanted = |hit: &Hit| FileAsked {
         name: hit.file.name.clone(),
         size: Some(hit.file.size),
     };
-    let (hits, is_cut) = within(std::mem::take(&mut answer.hits), ANSWER_MAX);
-    let permitted = context
-        .policy
-        .hits(&asker, hits, SEARCH_LIMIT_MAX, wanted)
-        .await;
-    answer.hits = permitted.hits;
+    let hits = std::mem::take(&mut answer.hits);
+    let permitted = context.policy.hits(&asker, hits, limit + 1, wanted).await;
+    // Behind the policy: a limit before it would tell of refused hits, and lose permitted ones.
+    let (hits, is_cut) = handlers::within(permitted.hits, limit, ANSWER_MAX);
+    answer.hits = hits;
     let digests = Arc::clone(&context.digests);
     let node = context.overlay.ourselves().as_str().to_owned();
     let described = context.disk.run(move || {
@@ -129,40 +131,28 @@ pub(super) async fn hits(
     described.await.map_err(|error| panicked(&error))
 }
 
-/// Returns the first hits that fit into so many bytes, and whether there are more.
-fn within(mut hits: Vec<Hit>, most: usize) -> (Vec<Hit>, bool) {
-    let mut left = most;
-    let fits = |hit: &Hit| {
-        left = left.checked_sub(size_of_hit(hit))?;
-        Some(())
+/// Returns the bounds of the handler's answer: the policy gets more hits than are wanted.
+fn bounds(context: &Context, limit: usize, deadline: Instant) -> Bounds {
+    let (limit, bytes) = if context.policy.guards_fetch() {
+        (SEARCH_LIMIT_MAX, GUARDED_MAX)
+    } else {
+        (limit, ANSWER_MAX)
     };
-    let fitting = hits.iter().map_while(fits).count();
-    let is_cut = fitting < hits.len();
-    hits.truncate(fitting);
-    (hits, is_cut)
-}
-
-fn size_of_hit(hit: &Hit) -> usize {
-    let excerpt = hit.excerpt.as_ref().map_or(0, |excerpt| {
-        let around = excerpt.before.iter().chain(&excerpt.after);
-        excerpt.text.len() + around.map(|line| line.len()).sum::<usize>()
-    });
-    HIT_SIZE + hit.file.name.len() + excerpt
+    Bounds {
+        limit,
+        excerpts: usize::MAX,
+        bytes,
+        deadline,
+        asker: handlers::Asker::Stranger,
+    }
 }
 
 async fn ask(
     context: &Arc<Context>,
     _permit: &QueryPermit,
     question: Question,
-    deadline: Instant,
+    bounds: Bounds,
 ) -> Result<Result<Answer, QueryError>, ThreadError> {
-    let limit = question.limit.unwrap_or(LIMIT_DEFAULT);
-    let bounds = handlers::Bounds {
-        limit: limit.min(SEARCH_LIMIT_MAX),
-        excerpts: usize::MAX,
-        deadline,
-        asker: handlers::Asker::Stranger,
-    };
     let reader = Arc::clone(context);
     let answered = context.answering.run(move || {
         let files = reader.files();
@@ -174,28 +164,4 @@ async fn ask(
 fn panicked(error: &dyn std::error::Error) -> NoHits {
     tracing::error!(%error, "a handler failed");
     NoHits::Broken
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_is_cut_where_its_bytes_end() {
-        let hit = |name: &str| {
-            Hit::of(&FileInfo {
-                name: name.to_owned(),
-                size: 0,
-                modified: None,
-                version: 0,
-            })
-        };
-        let hits = vec![hit("a"), hit("b"), hit("c")];
-        let (all, is_cut) = within(hits.clone(), 3 * (HIT_SIZE + 1));
-        assert_eq!((all.len(), is_cut), (3, false));
-        let (some, is_cut) = within(hits, 3 * (HIT_SIZE + 1) - 1);
-        assert_eq!((some.len(), is_cut), (2, true));
-        let long = hit(&"x".repeat(100));
-        assert_eq!(within(vec![long], HIT_SIZE).0.len(), 0);
-    }
 }

@@ -40,10 +40,18 @@ pub struct Searches {
     threads: Threads,
 }
 
+/// A search of a peer.
+#[derive(Debug)]
+pub(super) struct OpenSearch {
+    pub(super) live: LiveAnswer,
+    /// Number of hits that the peer may still get.
+    pub(super) left: usize,
+}
+
 /// A search that nobody asks about at the moment.
 #[derive(Debug)]
 struct Waiting {
-    open: LiveAnswer,
+    open: OpenSearch,
     /// The address that began it.
     from: IpAddr,
     since: Instant,
@@ -70,7 +78,7 @@ impl Searches {
     }
 
     /// Keeps a search and gives its cursor; `None` if there is no randomness.
-    pub(super) fn keep(&self, open: LiveAnswer, from: IpAddr) -> Option<String> {
+    pub(super) fn keep(&self, open: OpenSearch, from: IpAddr) -> Option<String> {
         let mut bytes = [0; CURSOR];
         getrandom::fill(&mut bytes).ok()?;
         let cursor = u128::from_be_bytes(bytes);
@@ -85,7 +93,7 @@ impl Searches {
     }
 
     /// Returns the search with this cursor.
-    pub(super) fn take(&self, cursor: &str) -> Option<LiveAnswer> {
+    pub(super) fn take(&self, cursor: &str) -> Option<OpenSearch> {
         self.forget_idle(now());
         lock(&self.waiting)
             .remove(cursor)

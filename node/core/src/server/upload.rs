@@ -30,9 +30,8 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{FutureExt, future::BoxFuture, stream};
 use node_wire::{AnswerRate, content::QueryAnswerWriter};
-use tokio_util::task::AbortOnDropHandle;
 
 pub(super) use self::memory::{Buffer, Memory, Room};
 use super::{
@@ -111,9 +110,15 @@ pub(super) struct Sending {
     encoder: Option<Encoder>,
 }
 
+/// Content, and the next chunk of it.
+type ContentRead = (Content, io::Result<Option<Bytes>>);
+
 enum Reading {
     Idle(Content),
-    Ahead(AbortOnDropHandle<(Content, io::Result<Option<Bytes>>)>),
+    /// Being read while the chunk before is sent.
+    Ahead(BoxFuture<'static, ContentRead>),
+    /// Read before the chunk before was sent.
+    Read(ContentRead),
     Over,
 }
 
@@ -324,7 +329,8 @@ impl Sending {
         let disk = uploads.disk.clone();
         let (content, chunk) = match std::mem::replace(&mut self.reading, Reading::Over) {
             Reading::Idle(content) => content.read(disk.clone(), uploads.room()).await,
-            Reading::Ahead(reading) => reading.await.map_err(io::Error::other)?,
+            Reading::Ahead(reading) => reading.await,
+            Reading::Read(read) => read,
             Reading::Over => return Ok(None),
         };
         let Some(chunk) = chunk? else {
@@ -332,8 +338,12 @@ impl Sending {
         };
         let origin = content.origin();
         self.reading = if content.is_on_disk() && uploads.memory.is_plentiful() {
-            let reading = tokio::spawn(content.read(disk, uploads.room()));
-            Reading::Ahead(AbortOnDropHandle::new(reading))
+            // To begin is enough: the disk goes on by itself.
+            let mut reading = content.read(disk, uploads.room()).boxed();
+            match (&mut reading).now_or_never() {
+                Some(read) => Reading::Read(read),
+                None => Reading::Ahead(reading),
+            }
         } else {
             Reading::Idle(content)
         };

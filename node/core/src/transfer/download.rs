@@ -24,7 +24,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use node_wire::peer_url::PeerUrl;
-use tokio::{select, sync::Notify, task::JoinHandle, time::sleep_until};
+use tokio::{select, sync::Notify, time::sleep_until};
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -37,7 +37,7 @@ use super::{
 use crate::{
     client::{BlobBody, CallError, Client, Destination},
     clock::now,
-    disk::DiskError,
+    disk::DiskJob,
     pieces::PieceTree,
     share::ShareError,
     sync::lock,
@@ -90,7 +90,7 @@ enum LaneEnd {
 }
 
 /// A piece that is checked and written.
-type Writing = JoinHandle<Result<Result<bool, ShareError>, DiskError>>;
+type Writing = DiskJob<Result<bool, ShareError>>;
 
 impl<'a> Download<'a> {
     /// Creates a download of the missing pieces of `file`.
@@ -284,15 +284,16 @@ impl<'a> Download<'a> {
 
     fn write(&self, piece: u64, chunks: Vec<Bytes>) -> Writing {
         let (writer, all) = (self.writer.clone(), Arc::clone(&self.written));
-        let disk = self.fetcher.share.disk().clone();
-        self.writes.spawn(async move {
-            let written = disk.run(move || {
-                let written = writer.write(piece, chunks)?;
-                let is_right = written.is_some();
-                lock(&all).extend(written);
-                Ok(is_right)
-            });
-            written.await
+        let running = self.writes.token();
+        self.fetcher.share.disk().start(move || {
+            // Dropped last: then nothing of the file is in use any more.
+            let _running = running;
+            let written = writer.write(piece, chunks);
+            drop(writer);
+            let written = written?;
+            let is_right = written.is_some();
+            lock(&all).extend(written);
+            Ok(is_right)
         })
     }
 
@@ -307,7 +308,7 @@ impl<'a> Download<'a> {
             return Ok(());
         };
         match stored.await {
-            Ok(Ok(Ok(true))) => {
+            Ok(Ok(true)) => {
                 if lock(&self.plan).right(span.id, piece) {
                     let range = self.tree.range(piece);
                     self.fetcher
@@ -315,9 +316,8 @@ impl<'a> Download<'a> {
                 }
                 Ok(())
             }
-            Ok(Ok(Ok(false))) => Err(LaneEnd::Failed(Failure::lied(peer))),
-            Ok(Ok(Err(error))) => Err(LaneEnd::Disk(error.into())),
-            Ok(Err(error)) => Err(LaneEnd::Disk(panicked(self.job.name(), &error))),
+            Ok(Ok(false)) => Err(LaneEnd::Failed(Failure::lied(peer))),
+            Ok(Err(error)) => Err(LaneEnd::Disk(error.into())),
             Err(error) => Err(LaneEnd::Disk(panicked(self.job.name(), &error))),
         }
     }

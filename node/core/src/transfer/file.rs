@@ -184,12 +184,7 @@ impl CheckedPiece {
     }
 
     fn write(&self, incoming: &Incoming) -> Result<(), ShareError> {
-        let mut offset = self.offset;
-        for chunk in &self.chunks {
-            incoming.write_at(chunk, offset)?;
-            offset += chunk.len() as u64;
-        }
-        Ok(())
+        incoming.write_parts_at(&self.chunks, self.offset)
     }
 }
 

@@ -113,6 +113,8 @@ pub struct PeerEntry {
     /// True if it has answered, and its proof of identity is awaited.
     pub(super) is_proving: bool,
     pub(super) introductions: u32,
+    /// Number of times in a row that it answered and could not be asked for its identity.
+    unproved: u32,
     /// The time when it became known.
     pub(super) known_at: Instant,
     /// Order in which peers became known, to make room for newer ones.
@@ -213,6 +215,7 @@ impl PeerEntry {
             reliability: 0.0,
             retry_at: None,
             introduce_at: Some(now),
+            unproved: 0,
             named_by: None,
             is_introducing: false,
             is_proving: false,
@@ -354,7 +357,11 @@ impl PeerEntry {
         self.retry_at = None;
         self.last_error.clone_from(&self.refusal);
         self.last_answer = Some(SystemTime::now());
-        self.kind = Some(kind);
+        // A proxy in front of a node may take its header away; its proof stays.
+        self.kind = Some(match self.id {
+            Some(_) => PeerKind::Sixhop,
+            None => kind,
+        });
         self.dialect = dialect.or(self.dialect);
         self.rate(1.0);
     }
@@ -407,10 +414,24 @@ impl PeerEntry {
         if met.id.is_some() {
             self.name = met.name;
             self.features = met.features;
+            self.unproved = 0;
         }
         self.introduce_at = None;
         self.is_introducing = false;
         self.named_by = None;
+    }
+
+    /// Notes that it answered and could not be asked for its identity now. It is introduced again after a growing
+    /// pause; one that the owner did not name, a few times only.
+    pub(super) fn not_asked_who(&mut self, now: Instant) {
+        self.is_proving = false;
+        let pause = if self.source.is_trusted() {
+            Some((PAUSE * (1 << self.unproved.min(6))).min(INTRODUCTION_PAUSE_MAX))
+        } else {
+            HELLO_PAUSES.get(self.unproved as usize).copied()
+        };
+        self.unproved += 1;
+        self.introduce_at = pause.map(|pause| now + pause);
     }
 
     /// Returns true if the node met at the URL has another identity than the one before.

@@ -2,7 +2,7 @@
 
 use node_transport::TARGET_PAUSE;
 
-use super::*;
+use super::{entry::HELLO_PAUSES, *};
 
 fn url(n: usize) -> PeerUrl {
     PeerUrl::parse(&format!("http://127.0.0.1:{}", 10_000 + n)).unwrap()
@@ -384,6 +384,51 @@ fn a_peer_that_answers_quickly_and_always_is_worth_more() {
 }
 
 #[test]
+fn peer_that_could_not_be_asked_who_it_is_is_asked_again() {
+    let (mut table, mut now) = table();
+    let due = |table: &PeerTable| table.next_introduction();
+    for (n, from, tries) in [
+        (1, KnownFrom::Owner, 20),
+        (2, KnownFrom::Hello, HELLO_PAUSES.len()),
+    ] {
+        table.named(&url(n), from, None, now);
+        for _ in 0..tries {
+            assert_eq!(table.to_introduce(now, 9).len(), 1);
+            table.introduced(&url(n), met(PeerKind::Sixhop, PAUSE, None), now);
+            assert_eq!(due(&table), None);
+            table.not_asked_who(&url(n), now);
+            let at = due(&table).expect("another try");
+            assert!(at > now && at <= now + INTRODUCTION_PAUSE_MAX);
+            now = at;
+        }
+        table.to_introduce(now, 9);
+        let shown = Met {
+            id: Some(NodeId([1; 32])),
+            ..met(PeerKind::Sixhop, PAUSE, None)
+        };
+        if from == KnownFrom::Hello {
+            table.introduced(&url(n), met(PeerKind::Sixhop, PAUSE, None), now);
+            table.not_asked_who(&url(n), now);
+            assert_eq!(due(&table), None, "a stranger's is left alone then");
+        }
+        table.introduced(&url(n), shown, now);
+        assert_eq!(due(&table), None);
+        table.not_asked_who(&url(n), now);
+        assert_eq!(due(&table), Some(now + table_pause(from)));
+        table.remove(&url(n));
+    }
+}
+
+/// Returns the first pause before a peer is asked again who it is.
+fn table_pause(from: KnownFrom) -> Duration {
+    if from == KnownFrom::Owner {
+        PAUSE
+    } else {
+        HELLO_PAUSES[0]
+    }
+}
+
+#[test]
 fn somebody_else_at_a_known_url_is_a_new_peer() {
     let (mut table, now) = table();
     let shown = |id: u8| Met {
@@ -665,6 +710,22 @@ fn a_dropped_node_that_is_named_again_is_known_as_a_node() {
     let peer = table.get(&url(1)).unwrap();
     assert_eq!(peer.kind, Some(PeerKind::Sixhop));
     assert!(!peer.is_answering_node(), "it has not answered since");
+}
+
+#[test]
+fn a_proved_node_whose_proxy_hides_its_kind_stays_a_node() {
+    let (mut table, now) = table();
+    table.add(&url(1), KnownFrom::Owner, now);
+    let proved = Met {
+        id: Some(NodeId([1; 32])),
+        ..met(PeerKind::Sixhop, PAUSE, None)
+    };
+    table.introduced(&url(1), proved, now);
+    let saved = table.revision();
+    table.answered(&url(1), PeerKind::Book, None);
+    let peer = table.get(&url(1)).unwrap();
+    assert_eq!(peer.kind, Some(PeerKind::Sixhop));
+    assert_eq!(table.revision(), saved, "nothing is to be saved");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use node_wire::{Value, fault, request, response};
 use super::*;
 use crate::{Added, KnownFrom, LocalHandlers, Meeting, OwnUrls, QueryKeys, Standing};
 use node_base::{counters::Counters, events::EventLog};
-use node_transport::{Client, MemoryTransport, PeerKind, PeerRequest, Purpose};
+use node_transport::{Client, MemoryTransport, PeerKind, PeerRequest, Pins, Purpose};
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -57,6 +57,22 @@ impl World {
         let client = Client::new(Arc::new(self.transport.clone()), Arc::clone(&counters));
         let events = Arc::new(EventLog::default());
         Arc::new(Overlay::new(url(n), client, counters, events))
+    }
+
+    /// Returns a node that lives, and answers, at `url(n)`, and speaks TLS.
+    fn node_with_tls(&self, n: usize, meddle: Meddle) -> Arc<Overlay> {
+        let counters = Arc::new(Counters::default());
+        let client = Client::new(Arc::new(self.transport.clone()), Arc::clone(&counters));
+        let events = Arc::new(EventLog::default());
+        let standing = Standing {
+            pins: Some(Pins::new(Arc::clone(&events))),
+            ..Standing::default()
+        };
+        let own = OwnUrls::one(url(n));
+        let node = Overlay::with_standing(standing, own, client, counters, events);
+        let node = Arc::new(node);
+        self.serve(n, &node, meddle);
+        node
     }
 
     /// Has `node` answer at `url(n)`, wherever it lives.
@@ -111,6 +127,37 @@ async fn two_nodes_show_each_other_who_they_are() {
     assert_eq!((met.id, met.url), (b.id(), url(2).as_str().to_owned()));
     assert!(b.list().is_empty(), "showing who one is makes no peer");
     assert_ne!(a.id(), b.id());
+}
+
+#[tokio::test]
+async fn node_whose_word_of_tls_is_taken_away_is_pinned() {
+    let world = World::new();
+    // Without a word of TLS, as somebody on the path has it.
+    let b = world.node_with_tls(2, |answer| {
+        answer
+            .from
+            .features
+            .retain(|feature| feature != TLS_FEATURE);
+    });
+    let a = world.node_with_tls(1, |_| ());
+    assert_eq!(meet(&a, 2).await.unwrap().id, b.id());
+    assert_eq!(a.standing.pins.as_ref().unwrap().of(&url(2)), Some(b.id()));
+    let calls = world.calls.lock().unwrap();
+    // It is not tried whether it speaks TLS: the first answer has shown it.
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    assert!(calls.iter().all(|call| call.proof.is_none()));
+}
+
+#[tokio::test]
+async fn nonce_whose_mark_is_taken_away_proves_nothing() {
+    let world = World::new();
+    let _b = world.node_with_tls(2, |answer| {
+        answer.from.features.clear();
+        answer.from.nonce.0[31] ^= 1;
+    });
+    let a = world.node_with_tls(1, |_| ());
+    assert!(matches!(meet(&a, 2).await, Err(NotProved::Proof)));
+    assert_eq!(a.standing.pins.as_ref().unwrap().of(&url(2)), None);
 }
 
 #[tokio::test]

@@ -89,6 +89,10 @@ struct New {
 impl Store {
     pub(super) fn open(state: &StateDir) -> Store {
         let path = state.file(FILE);
+        // A file that is empty is a new database; the library would make one that others can read.
+        if let Err(error) = state.create(FILE, "") {
+            tracing::debug!(%error, "the file of the digests cannot be made");
+        }
         let database = open(&path)
             .or_else(|error| {
                 tracing::warn!(%error, "the saved digests cannot be read and are computed again");

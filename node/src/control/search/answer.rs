@@ -164,7 +164,11 @@ pub(super) fn summary(search: &Search, overlay: &Overlay, is_full: bool) -> Sear
     let nodes = Nodes::of(&trace);
     SearchAnswer {
         hits: Vec::new(),
-        end: whole(&trace, search.is_out_of_budget(), is_full),
+        end: match whole(&trace, search.is_out_of_budget(), is_full) {
+            // Nobody knows what a node meant whose answer cannot be read.
+            SearchEnd::Complete if search.steps().any(is_unreadable) => SearchEnd::Failed,
+            end => end,
+        },
         asked: saturated(nodes.asked),
         answered: saturated(nodes.answered),
         timed_out: saturated(nodes.timed_out),
@@ -214,6 +218,10 @@ impl Nodes {
             answered: answered.len(),
         }
     }
+}
+
+fn is_unreadable(step: &Step) -> bool {
+    step.error.as_ref().is_some_and(CallError::is_unreadable)
 }
 
 /// Returns the end of the whole: the strongest reason why there may be more.

@@ -1,11 +1,14 @@
 //! Programs that misbehave: each fault has its own error, none hurts, and the
 //! next query after a while is answered.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
-use plugin_api::Handler;
+use plugin_api::{Asker, Handler, HandlerError};
 use plugin_host::Plugin;
-use plugin_process::{HANDSHAKE_TIME, LINE_MAX, Program};
+use plugin_process::{FAILURES_MAX, HANDSHAKE_TIME, LINE_MAX, Program};
 
 use crate::world::{Found, Lair, eventually, greeting, hit, is_there, program, put, share};
 
@@ -229,18 +232,60 @@ fn those_that_do_not_introduce_themselves() {
     });
 }
 
+/// Asks as somebody else than the owner.
+fn ask_as_stranger(lair: &Lair, query: &str, time: Duration) -> Result<(), HandlerError> {
+    let mut found = Found {
+        asker: Asker::Stranger,
+        ..Found::within(time)
+    };
+    lair.program.answer(query, &share(&[]), &mut found)
+}
+
+#[test]
+fn answer_that_hangs_for_a_stranger_gives_way_to_the_owner() {
+    let lair = rogue("echo \"$text\" > asked; sleep 60");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // When the answer to one ends, another one hangs it again.
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    drop(ask_as_stranger(&lair, "bad", Duration::from_secs(2)));
+                }
+            });
+        }
+        for n in 0..3 {
+            drop(std::fs::remove_file(lair.home.path().join("asked")));
+            eventually("a stranger has it", || lair.note("asked").is_some());
+            let begun = Instant::now();
+            assert_eq!(lair.ask_within("good", SOON), Ok(Vec::new()), "query {n}");
+            assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(!lair.program.strikes().is_disabled());
+}
+
+#[test]
+fn failure_that_a_stranger_may_have_left_behind_is_no_strike() {
+    let lair = program(
+        "if [ \"$text\" = bad ]; then broken=1; elif [ \"$broken\" ]; then exit 3; fi; echo \"$done\"",
+    );
+    for n in 0..FAILURES_MAX * 2 {
+        ask_as_stranger(&lair, "bad", SOON).unwrap();
+        let failed = lair.ask("q").unwrap_err();
+        assert!(failed.contains("exit status: 3"), "{n}: {failed}");
+        assert_eq!(lair.ask("q"), Ok(Vec::new()), "it does not rest");
+    }
+    assert!(!lair.program.strikes().is_disabled());
+    assert!(lair.program.strikes().last().is_some());
+}
+
 #[test]
 fn answers_that_hang_for_strangers_switch_nothing_off() {
     let lair = rogue("sleep 60");
     for n in 0..5 {
-        let mut found = Found {
-            is_of_stranger: true,
-            ..Found::within(SHORT)
-        };
-        let files = share(&[]);
-        drop(lair.program.answer("bad", &files, &mut found));
-        // What the stranger's answer leaves behind is found out by the owner's query; the one after is answered.
-        drop(lair.ask_within("good", SOON));
+        drop(ask_as_stranger(&lair, "bad", SHORT));
         assert_eq!(lair.ask_within("good", SOON), Ok(Vec::new()), "after {n}");
     }
     assert!(!lair.program.strikes().is_disabled());

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugin_api::{FileInfo, Files, Flow, Gap, Handler, HandlerError, Hit, Sink};
+use plugin_api::{Asker, FileInfo, Files, Flow, Gap, Handler, HandlerError, Hit, Sink};
 use plugin_process::Program;
 
 /// Files by their names.
@@ -19,7 +19,7 @@ pub(crate) struct Found {
     pub(crate) deadline: Instant,
     pub(crate) context: usize,
     pub(crate) is_partial: bool,
-    pub(crate) is_of_stranger: bool,
+    pub(crate) asker: Asker,
 }
 
 impl Files for Memory {
@@ -74,8 +74,8 @@ impl Sink for Found {
         Some(self.deadline)
     }
 
-    fn is_of_stranger(&self) -> bool {
-        self.is_of_stranger
+    fn asker(&self) -> Asker {
+        self.asker
     }
 
     fn context_lines(&self) -> usize {
@@ -92,7 +92,7 @@ impl Found {
             deadline: Instant::now() + Duration::from_secs(20),
             context: 0,
             is_partial: false,
-            is_of_stranger: false,
+            asker: Asker::Owner,
         }
     }
 

@@ -249,6 +249,7 @@ fn matching(context: &Context, query: &str, after: Option<&str>) -> Result<Vec<F
     let wanted = handlers::Bounds {
         limit: QUERY_FILES_MAX,
         excerpts: 0,
+        bytes: usize::MAX,
         deadline: now() + QUERY_TIME,
         asker: handlers::Asker::Stranger,
     };

@@ -17,10 +17,11 @@ use super::{digest_of, long};
 use crate::{
     clock::now,
     events::unix_millis,
-    handlers::{self, LiveAnswer, PageMost, to_find},
+    handlers::{self, PageMost, SEARCH_LIMIT_MAX, to_find},
     server::{
         Context,
         policy::{Asker, FileAsked, QueryPermit},
+        searches::OpenSearch,
     },
 };
 
@@ -46,9 +47,12 @@ pub(in crate::server::methods) async fn begin(
         .place(until)
         .await
         .ok_or_else(Fault::busy)?;
+    // The policy gets more hits than are wanted: some of them are refused.
+    let is_guarded = context.policy.guards_fetch();
     let bounds = handlers::Bounds {
-        limit,
+        limit: if is_guarded { SEARCH_LIMIT_MAX } else { limit },
         excerpts: usize::MAX,
+        bytes: usize::MAX,
         deadline: begun + TIME,
         asker: handlers::Asker::Stranger,
     };
@@ -56,14 +60,15 @@ pub(in crate::server::methods) async fn begin(
         .handlers
         .answer_live(&context.files(), query, bounds, place)
         .map_err(|error| Fault::invalid_params(&error.for_stranger()))?;
-    page(context, asker, live, until).await
+    let open = OpenSearch { live, left: limit };
+    page(context, asker, open, until).await
 }
 
 /// Returns the next page of a search, and a cursor if it is not the last.
 pub(in crate::server::methods) async fn page(
     context: &Arc<Context>,
     asker: &Asker,
-    open: LiveAnswer,
+    mut open: OpenSearch,
     until: Instant,
 ) -> Result<Found, Fault> {
     let most = PageMost {
@@ -71,16 +76,25 @@ pub(in crate::server::methods) async fn page(
         text: FIND_PAGE_TEXT_MAX,
     };
     let page = open
+        .live
         .next(most, until)
         .await
         .map_err(|error| Fault::invalid_params(&error.for_stranger()))?;
     let permitted = context.policy.hits(asker, page.hits, FIND_PAGE_MAX, wanted);
-    let permitted = permitted.await;
-    let end = match page.end.unwrap_or_default() {
+    let mut permitted = permitted.await;
+    let is_cut = permitted.hits.len() > open.left;
+    permitted.hits.truncate(open.left);
+    open.left -= permitted.hits.len();
+    let ended = if is_cut {
+        Some(FoundEnd::Limit)
+    } else {
+        page.end
+    };
+    let end = match ended.unwrap_or_default() {
         FoundEnd::Complete if !permitted.is_whole => FoundEnd::Partial,
         end => end,
     };
-    let cursor = match page.end {
+    let cursor = match ended {
         Some(_) => None,
         None => {
             let kept = context.searches.keep(open, asker.address());
