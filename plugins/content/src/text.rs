@@ -9,15 +9,15 @@ mod ranking;
 use std::{collections::HashSet, iter::Peekable, sync::Arc, vec::IntoIter};
 
 use plugin_api::{
-    Asker, Changes, Example, FileInfo, FileReader, Files, Flow, Gap, GapReason, Handler,
-    HandlerError, Hit, Sink,
+    Changes, Example, FileInfo, FileReader, Files, Flow, Gap, GapReason, Handler, HandlerError,
+    Hit, Sink,
 };
 use plugin_words::Fit;
 
 use self::{
     finder::Finder,
     look::Looked,
-    parted::{Grown, InParts},
+    parted::{Checking, Grown, Other},
     query::TextQuery,
     ranking::{Collection, Counts},
 };
@@ -136,34 +136,44 @@ impl Text {
     fn merge(
         &self,
         asked: &TextSearch<'_>,
-        view: &View,
+        (seen, view): (&Seen, &View),
         others: Vec<Hit>,
         grown: &[Grown],
         sink: &mut dyn Sink,
     ) -> Result<(), StoreError> {
         let read: HashSet<String> = others.iter().map(|hit| hit.file.name.clone()).collect();
-        let InParts { parted, hits } = asked.in_parts(view, grown, sink)?;
-        let mut others = others;
-        others.extend(
-            hits.into_iter()
-                .filter(|hit| !read.contains(&hit.file.name)),
-        );
-        others.sort_by(best_first);
+        let (parted, candidates) = asked.in_parts(view, grown)?;
+        let candidates = candidates.into_iter();
+        let candidates = candidates.filter(|candidate| !read.contains(&candidate.name));
+        let mut others: Vec<Other> = others.into_iter().map(Other::Hit).collect();
+        others.extend(candidates.map(Other::Candidate));
+        others.sort_by(|a, b| b.score().total_cmp(&a.score()));
+        let is_indexed = |name: &str, version| self.shared.is_indexed(seen, name, version);
+        let mut checking = Checking::new(asked, &is_indexed, sink);
         let mut cut = view.cut()?;
-        cut.retain(|name| others.iter().all(|hit| hit.file.name != *name));
+        cut.retain(|name| !read.contains(name));
         let is_given = |name: &str| read.contains(name) || parted.has(name);
         let mut others = others.into_iter().peekable();
         for fit in [Fit::Exact, Fit::Folded] {
             if fit == Fit::Folded && !view.has_folded(&asked.wanted)? {
                 break;
             }
+            let mut others = Others {
+                left: &mut others,
+                checking: &mut checking,
+            };
             let flow = self.merge_of(fit, asked, view, &is_given, &mut others, sink)?;
             if flow == Flow::Stop {
                 return Ok(());
             }
         }
-        give(others, sink);
+        for other in others {
+            if checking.give(other, sink) == Flow::Stop {
+                return Ok(());
+            }
+        }
         if sink.flow() == Flow::Continue {
+            cut.retain(|name| !checking.has_given(name));
             asked.tell_cut(cut, sink);
         }
         Ok(())
@@ -176,7 +186,7 @@ impl Text {
         asked: &TextSearch<'_>,
         view: &View,
         is_given: &dyn Fn(&str) -> bool,
-        others: &mut Peekable<IntoIter<Hit>>,
+        others: &mut Others<'_, '_>,
         sink: &mut dyn Sink,
     ) -> Result<Flow, StoreError> {
         let (mut offset, mut page) = (0, sink.room().saturating_add(1).min(PAGE));
@@ -321,7 +331,7 @@ impl Handler for Text {
             let Unindexed { whole, grown } = self.unindexed(&asked, &seen, sink);
             let others = asked.read_all(whole, collection, sink);
             match &seen.view {
-                Some(view) => self.merge(&asked, view, others, &grown, sink),
+                Some(view) => self.merge(&asked, (&seen, view), others, &grown, sink),
                 None => {
                     sink.partial(Gap::of_many(GapReason::Unread));
                     give(others, sink);
@@ -335,6 +345,12 @@ impl Handler for Text {
         }
         Ok(())
     }
+}
+
+/// What comes beside the files of the index that have all words in one document, the best first.
+struct Others<'o, 'c> {
+    left: &'o mut Peekable<IntoIter<Other>>,
+    checking: &'o mut Checking<'c>,
 }
 
 /// Orders hits by their scores.
@@ -360,14 +376,10 @@ fn foreign(asked: &TextSearch<'_>, sink: &mut dyn Sink) -> Result<(), HandlerErr
 
 /// Gives the files that were looked into, and the better ones of `others`. Returns whether more is
 /// welcome.
-fn give_looked(
-    looked: Vec<Looked>,
-    others: &mut Peekable<IntoIter<Hit>>,
-    sink: &mut dyn Sink,
-) -> Flow {
+fn give_looked(looked: Vec<Looked>, others: &mut Others<'_, '_>, sink: &mut dyn Sink) -> Flow {
     for looked in looked {
-        while let Some(other) = others.next_if(|other| other.score >= Some(looked.score)) {
-            if sink.hit(other) == Flow::Stop {
+        while let Some(other) = others.left.next_if(|other| other.score() >= looked.score) {
+            if others.checking.give(other, sink) == Flow::Stop {
                 return Flow::Stop;
             }
         }

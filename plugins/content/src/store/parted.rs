@@ -85,11 +85,12 @@ impl View {
         Ok(Parted { names, documents })
     }
 
-    /// Returns the scores of `words` in each of the files, in any spelling.
+    /// Returns the scores of `words` in each of the files, exactly or in any spelling.
     pub(crate) fn scores(
         &self,
         parted: &Parted,
         words: &[WantedWord],
+        fit: Fit,
     ) -> Result<Vec<WordScores>, StoreError> {
         unbroken("it was asked for words of files", || {
             let mut scores = vec![vec![None; words.len()]; parted.names.len()];
@@ -97,14 +98,10 @@ impl View {
                 return Ok(scores);
             }
             for (n, word) in words.iter().enumerate() {
-                self.scores_of(
-                    &*self.word(word, Fit::Folded),
-                    parted,
-                    &mut |place, score| {
-                        let best = &mut scores[place][n];
-                        *best = Some(best.map_or(score, |best: f64| best.max(score)));
-                    },
-                )?;
+                self.scores_of(&*self.word(word, fit), parted, &mut |place, score| {
+                    let best = &mut scores[place][n];
+                    *best = Some(best.map_or(score, |best: f64| best.max(score)));
+                })?;
             }
             Ok(scores)
         })

@@ -4,9 +4,14 @@
 //! to check it, part by part, as far as it takes. What is behind the indexed part of a file
 //! that grows is read by the query itself.
 
-use std::{collections::BTreeSet, io, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    io,
+    sync::Arc,
+};
 
-use plugin_api::{FileInfo, FileReader, Flow, Gap, GapReason, Hit, Sink};
+use plugin_api::{Asker, FileInfo, FileReader, Flow, Gap, GapReason, Hit, Sink};
+use plugin_words::Fit;
 
 use super::{TextSearch, finder::TextMatch, ranking::Counts};
 use crate::{
@@ -23,11 +28,26 @@ pub(super) struct Grown {
     pub(super) rest: String,
 }
 
-/// What is known of files in several documents.
-pub(super) struct InParts {
-    /// The files whose hits are all in `hits`.
-    pub(super) parted: Arc<Parted>,
-    pub(super) hits: Vec<Hit>,
+/// A file whose documents together have all words.
+pub(super) struct Candidate {
+    pub(super) name: String,
+    fit: Fit,
+    score: f64,
+}
+
+/// A hit, or a file that has to be checked first.
+pub(super) enum Other {
+    Hit(Hit),
+    Candidate(Candidate),
+}
+
+impl Other {
+    pub(super) fn score(&self) -> f64 {
+        match self {
+            Other::Hit(hit) => hit.score.unwrap_or(0.0),
+            Other::Candidate(candidate) => candidate.score,
+        }
+    }
 }
 
 impl Grown {
@@ -48,36 +68,44 @@ impl Grown {
 }
 
 impl TextSearch<'_> {
-    /// Finds all hits among files in several documents, and among those that grew.
+    /// Returns the files in several documents, and those that may match among them and among the ones that grew.
     pub(super) fn in_parts(
         &self,
         view: &View,
         grown: &[Grown],
-        sink: &mut dyn Sink,
-    ) -> Result<InParts, StoreError> {
+    ) -> Result<(Arc<Parted>, Vec<Candidate>), StoreError> {
         let names: Vec<&str> = grown.iter().map(|grown| grown.file.name.as_str()).collect();
         let parted = view.parted(&names)?;
-        let mut scores = view.scores(&parted, &self.words)?;
-        for grown in grown {
-            let name = &grown.file.name;
-            let Ok(at) = parted.names().binary_search(name) else {
-                continue;
-            };
-            let counts = Counts::of(&grown.rest, &self.words);
-            for (score, count) in scores[at].iter_mut().zip(counts.of_words) {
-                if count > 0 {
-                    score.get_or_insert(0.0);
+        let mut best: Vec<Option<Candidate>> = parted.names().iter().map(|_| None).collect();
+        for fit in [Fit::Folded, Fit::Exact] {
+            let mut scores = view.scores(&parted, &self.words, fit)?;
+            for grown in grown {
+                self.add_rest(grown, &parted, &mut scores);
+            }
+            for ((name, scores), best) in parted.names().iter().zip(&scores).zip(&mut best) {
+                if self.has_all(scores) {
+                    *best = Some(Candidate {
+                        name: name.clone(),
+                        fit,
+                        score: score_of(fit, scores.iter().flatten().sum()),
+                    });
                 }
             }
         }
-        let candidates = parted.names().iter().zip(&scores);
-        let mut candidates: Vec<(&String, f64)> = candidates
-            .filter(|(_, scores)| self.has_all(scores))
-            .map(|(name, scores)| (name, scores.iter().flatten().sum()))
-            .collect();
-        candidates.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let hits = self.checked(&candidates, sink);
-        Ok(InParts { parted, hits })
+        Ok((parted, best.into_iter().flatten().collect()))
+    }
+
+    /// Notes the words behind what is indexed of a file.
+    fn add_rest(&self, grown: &Grown, parted: &Parted, scores: &mut [WordScores]) {
+        let Ok(at) = parted.names().binary_search(&grown.file.name) else {
+            return;
+        };
+        let counts = Counts::of(&grown.rest, &self.words);
+        for (score, count) in scores[at].iter_mut().zip(counts.of_words) {
+            if count > 0 {
+                score.get_or_insert(0.0);
+            }
+        }
     }
 
     /// Returns true if a file with these words has one phrase of each group.
@@ -88,42 +116,6 @@ impl TextSearch<'_> {
         };
         let mut groups = self.wanted.iter();
         groups.all(|phrases| phrases.iter().any(|words| words.iter().all(has)))
-    }
-
-    /// Reads files until there are as many hits as are wanted.
-    fn checked(&self, candidates: &[(&String, f64)], sink: &mut dyn Sink) -> Vec<Hit> {
-        let mut reader = self.files.reader();
-        let mut hits = Vec::new();
-        let mut left = if sink.is_of_stranger() {
-            STRANGERS_CHECKED_MAX
-        } else {
-            CHECKED_MAX
-        };
-        let most = sink.room().saturating_add(1);
-        for (name, score) in candidates {
-            if hits.len() >= most || sink.flow() == Flow::Stop {
-                break;
-            }
-            let file = match self.files.known(name) {
-                Ok(Some(file)) => file,
-                Ok(None) => continue,
-                Err(_) => {
-                    sink.partial(Gap::of(name, GapReason::Unreadable));
-                    continue;
-                }
-            };
-            match self.in_windows(&file, reader.as_mut(), &mut left, sink) {
-                Ok(Some(found)) => hits.push(Hit {
-                    score: Some(score_of(found.fit, *score)),
-                    excerpt: Some(found.excerpt),
-                    file,
-                }),
-                Ok(None) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => sink.partial(Gap::of(name, gap(&error))),
-            }
-        }
-        hits
     }
 
     /// Looks into one part of a file after the other, for `left` bytes, which become fewer.
@@ -179,6 +171,93 @@ impl TextSearch<'_> {
                 Err(_) => sink.partial(Gap::of(&name, GapReason::Unreadable)),
             }
         }
+    }
+}
+
+/// Gives hits, and checks files that may be some.
+pub(super) struct Checking<'a> {
+    asked: &'a TextSearch<'a>,
+    /// Says whether the index has a version of a file.
+    is_indexed: &'a dyn Fn(&str, u64) -> bool,
+    reader: Box<dyn FileReader + 'a>,
+    /// Bytes that may still be read.
+    left: u64,
+    /// The names of the files that matched.
+    given: HashSet<String>,
+}
+
+impl<'a> Checking<'a> {
+    pub(super) fn new(
+        asked: &'a TextSearch<'a>,
+        is_indexed: &'a dyn Fn(&str, u64) -> bool,
+        sink: &dyn Sink,
+    ) -> Checking<'a> {
+        Checking {
+            asked,
+            is_indexed,
+            reader: asked.files.reader(),
+            left: match sink.asker() {
+                Asker::Owner => CHECKED_MAX,
+                Asker::Stranger => STRANGERS_CHECKED_MAX,
+            },
+            given: HashSet::new(),
+        }
+    }
+
+    /// Returns true if a file of this name was given after a check.
+    pub(super) fn has_given(&self, name: &str) -> bool {
+        self.given.contains(name)
+    }
+
+    /// Gives a hit, or a file if it matches. Returns whether more is welcome.
+    pub(super) fn give(&mut self, other: Other, sink: &mut dyn Sink) -> Flow {
+        let candidate = match other {
+            Other::Hit(hit) => return sink.hit(hit),
+            Other::Candidate(candidate) => candidate,
+        };
+        match self.hit(&candidate, sink) {
+            Ok(Some(hit)) => {
+                self.given.insert(candidate.name);
+                sink.hit(hit)
+            }
+            Ok(None) => sink.flow(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => sink.flow(),
+            Err(error) => {
+                sink.partial(Gap::of(&candidate.name, gap(&error)));
+                sink.flow()
+            }
+        }
+    }
+
+    fn hit(&mut self, candidate: &Candidate, sink: &dyn Sink) -> io::Result<Option<Hit>> {
+        let known = self.asked.files.known(&candidate.name);
+        let Some(file) = known.map_err(io::Error::other)? else {
+            return Ok(None);
+        };
+        if sink.excerpts() == 0 && self.is_sure(candidate, &file)? {
+            return Ok(Some(Hit {
+                file,
+                score: Some(candidate.score),
+                excerpt: None,
+            }));
+        }
+        let reader = self.reader.as_mut();
+        let found = self.asked.in_windows(&file, reader, &mut self.left, sink)?;
+        Ok(found.map(|found| Hit {
+            file,
+            score: Some(candidate.score),
+            excerpt: Some(found.excerpt),
+        }))
+    }
+
+    /// Returns true if the file is the one that was indexed, so that it has what the index says.
+    fn is_sure(&mut self, candidate: &Candidate, file: &FileInfo) -> io::Result<bool> {
+        let is_decided = candidate.fit == Fit::Exact && self.asked.finder.wants_words_alone();
+        if !is_decided || !(self.is_indexed)(&file.name, file.version) {
+            return Ok(false);
+        }
+        let is_it = self.reader.has_version(&file.name, file.version);
+        is_it.map_err(io::Error::other)
     }
 }
 
