@@ -45,8 +45,8 @@ fn an_odd_name_two_hops_away_is_searched_and_printed() {
         for query in [name.to_owned(), format!("\"{name}\"")] {
             // What an operator means in a text without a prefix is not a name.
             let query = format!("name:{query}");
-            let found = run(&nodes[0], &["--json", "search", &query]).expect_code(0);
-            let found: Value = serde_json::from_str(&found.stdout).unwrap();
+            let asked = json!({ "query": &query });
+            let found = nodes[0].control().must("search.query", asked);
             let hits = found["hits"].as_array().unwrap();
             assert_eq!(hits[0]["name"], name, "{query}: {hits:?}");
         }
@@ -111,7 +111,9 @@ fn the_page_finds_an_odd_name_two_hops_away() {
             .filter_map(|news| news["hits"].as_array().cloned())
             .flatten()
             .collect();
-        assert_eq!(hits[0]["name"], name, "{text}");
+        // What `?` fits is a hit of its own as well, and may come sooner.
+        let mut hits = hits.iter().take(if name.contains('?') { 2 } else { 1 });
+        assert!(hits.any(|hit| hit["name"] == name), "{text}");
     }
     drop(ui);
     nodes.into_iter().for_each(NodeProcess::stop);
