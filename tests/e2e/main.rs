@@ -44,6 +44,7 @@ mod mesh;
 mod names;
 mod neighbours;
 mod node_names;
+mod odd_names;
 mod operated;
 mod outlets;
 mod own_files;

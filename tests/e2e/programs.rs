@@ -165,6 +165,7 @@ fn a_program_that_breaks_is_switched_off_and_the_node_goes_on() {
     assert_eq!(text, "the handler `key:` failed\n");
     wait_until("it is switched off", Duration::from_secs(20), || {
         let failed = ctl(node.home()).args(["search", "key:x"]).run();
+        let failed = failed.expect_code(1);
         assert!(failed.stderr.contains("key:"), "{}", failed.stderr);
         let well = ctl(node.home()).args(["search", "a.json"]).run();
         drop(well.expect_code(0));

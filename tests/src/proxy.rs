@@ -7,8 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::http;
 
+/// The call in which a node says who it is.
+const INTRODUCE: &[u8] = b"<methodName>sixhop.introduce</methodName>";
+
 /// The answer to `hello`.
 const WELCOME: &str = "HTTP/1.1 200 OK\r\nServer: sixhop/0\r\nContent-Type: text/xml\r\nContent-Length: 113\r\nConnection: close\r\n\r\n<?xml version=\"1.0\"?><methodResponse><params><param><value><int>0</int></value></param></params></methodResponse>";
+
+/// The fault of a node that does not say who it is. Nobody who passes an introduction on could speak TLS for its node.
+const UNKNOWN: &str = "<?xml version=\"1.0\"?><methodResponse><fault><value><struct><member><name>faultCode</name><value><int>-32601</int></value></member><member><name>faultString</name><value><string>unknown</string></value></member></struct></value></fault></methodResponse>";
 
 /// The answer of a node that sends too much already.
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nServer: sixhop/0\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -116,9 +122,8 @@ fn pass(mut stream: TcpStream, behind: &str, conduct: &Conduct) -> Option<()> {
     let length = header(&head, "content-length").and_then(|length| length.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).ok()?;
-    if body.windows(5).any(|part| part == b"hello") {
-        // Introduced, the node behind would be asked past the proxy.
-        return stream.write_all(WELCOME.as_bytes()).ok();
+    if let Some(answer) = own_answer(&body) {
+        return stream.write_all(answer.as_bytes()).ok();
     }
     let is_bundle = head.starts_with("POST /blobs ");
     if is_bundle && conduct.knows_no_bundles {
@@ -152,9 +157,6 @@ fn pass(mut stream: TcpStream, behind: &str, conduct: &Conduct) -> Option<()> {
     if is_content && conduct.withholds {
         return stream.shutdown(Shutdown::Both).ok();
     }
-    if !is_content {
-        forget_tls(&mut answer);
-    }
     let lies = conduct.lies.load(Ordering::Acquire);
     if lies && is_blob {
         *answer.last_mut()? ^= 1;
@@ -167,13 +169,18 @@ fn pass(mut stream: TcpStream, behind: &str, conduct: &Conduct) -> Option<()> {
     stream.shutdown(Shutdown::Both).ok()
 }
 
-/// Takes from an introduction that its node speaks TLS, which nobody who passes it on could speak for it.
-fn forget_tls(answer: &mut [u8]) {
-    let (says, says_nothing) = (b"<string>tls</string>", b"<string>---</string>");
-    let places = answer.windows(says.len());
-    if let Some(place) = places.into_iter().position(|part| part == says) {
-        answer[place..place + says.len()].copy_from_slice(says_nothing);
+/// Returns the answer that does not come from the node behind: introduced, that would be asked past the proxy.
+fn own_answer(body: &[u8]) -> Option<String> {
+    let has = |text: &[u8]| body.windows(text.len()).any(|part| part == text);
+    if has(INTRODUCE) {
+        let head =
+            "HTTP/1.1 200 OK\r\nServer: sixhop/0\r\nContent-Type: text/xml\r\nConnection: close";
+        let length = UNKNOWN.len();
+        return Some(format!(
+            "{head}\r\nContent-Length: {length}\r\n\r\n{UNKNOWN}"
+        ));
     }
+    has(b"hello").then(|| WELCOME.to_owned())
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {

@@ -12,7 +12,7 @@ use node_api::{
     node::{Check, NodeClient, NodeStatus},
     peer::{Group, Peer, PeerState, PeersClient},
     plugin::{Plugin, PluginsClient},
-    search::{SearchAnswer, SearchClient, SearchReach},
+    search::{LIMIT_MAX, SearchAnswer, SearchClient, SearchReach},
     share::{FolderListing, ShareClient, ShareFile, ShareRescan, SkippedEntry},
     token::{Token, TokensClient},
 };
@@ -115,7 +115,8 @@ impl Connection {
         limit: Option<u32>,
         reach: SearchReach,
     ) -> Result<SearchAnswer, CtlError> {
-        let answer = SearchClient::query(&self.http, query.to_owned(), limit, Some(reach));
+        let all = Some(LIMIT_MAX);
+        let answer = SearchClient::query(&self.http, query.to_owned(), limit, Some(reach), all);
         self.sorted_out(answer.await)
     }
 

@@ -18,6 +18,9 @@ use crate::{
 /// Default number of hits in one answer.
 pub const LIMIT_DEFAULT: u32 = 100;
 
+/// Default number of hits in one answer that have to come with an [`Excerpt`].
+pub const EXCERPTS_DEFAULT: u32 = 10;
+
 /// Greatest number of hits in one answer.
 pub const LIMIT_MAX: u32 = 10_000;
 
@@ -233,7 +236,10 @@ namespace! {
         /// `grep:` a regular expression. Filters are `ext:pdf,txt`, `size:>10M`, `after:2026-01-31`, `before:7d`. Hits with
         /// scores come best first, others those of this node first. `reach` says how far the search goes: `quick`, `normal`
         /// (the default) or `sure`.
-        Read fn "query" query(query: [String], limit: [Option<u32>], reach: [Option<SearchReach>]) -> [SearchAnswer];
+        ///
+        /// `excerpts` says how many hits of `text:`, the best ones of this node, have to come with the line that fits: 10
+        /// if it is left out. For the others no file is read, if the index is sure of them.
+        Read fn "query" query(query: [String], limit: [Option<u32>], reach: [Option<SearchReach>], excerpts: [Option<u32>]) -> [SearchAnswer];
     }
 }
 

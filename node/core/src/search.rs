@@ -52,6 +52,8 @@ pub struct SearchWanted {
     pub query: String,
     /// Most hits of each node.
     pub limit: usize,
+    /// Number of hits of this node, the best ones, that have to come with their places in the files.
+    pub excerpts: usize,
     /// Longest time for all of it.
     pub time: Duration,
     /// The reach of the search.
@@ -114,12 +116,14 @@ impl Search {
         let SearchWanted {
             query,
             limit,
+            excerpts,
             time,
             reach,
         } = wanted;
         let begun = now();
         let bounds = Bounds {
             limit,
+            excerpts,
             bytes: usize::MAX,
             deadline: begun + time,
             asker: Asker::Owner,

@@ -49,6 +49,7 @@ mod searches;
 mod slots;
 mod summary;
 mod tee;
+mod unread;
 mod upload;
 
 use std::sync::Arc;

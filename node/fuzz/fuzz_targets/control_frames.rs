@@ -16,7 +16,7 @@ use tokio::{
     runtime::{Builder, Runtime},
 };
 
-use control::{ids::Ids, messages::pass};
+use control::Connection;
 
 /// Bytes that come a few at a time, or that never come, and bytes that were written.
 struct Side<'a> {
@@ -62,7 +62,7 @@ impl AsyncWrite for Side<'_> {
 
 thread_local! {
     static RUNTIME: Runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
-    static IDS: Ids = Ids::new().expect("random numbers");
+    static CONNECTION: Connection = Connection::new();
 }
 
 /// Returns what of `bytes` reaches the other side.
@@ -77,7 +77,9 @@ fn passed(bytes: &[u8], piece: usize) -> Vec<u8> {
         piece,
         written: Vec::new(),
     };
-    IDS.with(|ids| RUNTIME.with(|runtime| runtime.block_on(pass(&mut client, &mut rpc, ids))));
+    CONNECTION.with(|connection| {
+        RUNTIME.with(|runtime| runtime.block_on(connection.pass(&mut client, &mut rpc)));
+    });
     assert!(client.written.is_empty(), "nobody answered");
     rpc.written
 }

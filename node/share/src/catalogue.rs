@@ -18,6 +18,7 @@
 //! - One million files take about 100 MiB.
 
 mod chunk;
+mod marking;
 mod saved;
 mod turn;
 mod view;

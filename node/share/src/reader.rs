@@ -189,6 +189,24 @@ impl ShareReader<'_> {
         Ok(self.share.writes.stamp(&found).version() == version)
     }
 
+    /// Returns the file `name` as it is on the disk; `None` if it is not shared.
+    fn on_disk(&mut self, name: &ShareName) -> io::Result<Option<OnDisk>> {
+        let share = self.share;
+        let Some(way) = self.way(name.as_str())? else {
+            return Ok(None);
+        };
+        if way.chain.verdict(name.as_str(), false) != Verdict::Shared {
+            return Ok(None);
+        }
+        let directory = way.directory();
+        let found = share.names.find(directory, name.file_name());
+        match directory.symlink_metadata(&*found) {
+            Ok(metadata) => Ok(metadata.is_file().then(|| OnDisk::from(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads as [`FileReader::read_version`] does.
     fn part_of_version(
         &self,
@@ -238,6 +256,17 @@ impl FileReader for ShareReader<'_> {
             .map_err(|error| HandlerError::Files(format!("{name}: {error}")))?;
         self.last = Some((name.to_owned(), file));
         Ok(part)
+    }
+
+    fn has_version(&mut self, name: &str, version: u64) -> Result<bool, HandlerError> {
+        let Ok(parsed) = ShareName::parse(name) else {
+            return Ok(false);
+        };
+        let found = self
+            .on_disk(&parsed)
+            .map_err(|error| HandlerError::Files(format!("{name}: {error}")))?;
+        let is_it = |found: &OnDisk| self.share.writes.stamp(found).version() == version;
+        Ok(found.as_ref().is_some_and(is_it))
     }
 }
 
@@ -377,6 +406,13 @@ mod tests {
             None,
             "a file that is not there"
         );
+        let now = version(&share);
+        let mut has = |name, version| reader.has_version(name, version).unwrap();
+        assert!(has("a.txt", now));
+        assert!(!has("a.txt", first) && !has("none", now));
+        fs::remove_file(&path).unwrap();
+        symlink("b.txt", &path).unwrap();
+        assert!(!has("a.txt", now));
     }
 
     #[test]

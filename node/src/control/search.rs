@@ -12,8 +12,8 @@ use jsonrpsee::{
 use node_api::{
     error::{ApiError, ErrorCode},
     search::{
-        Hit, LIMIT_DEFAULT, LIMIT_MAX, STREAM_LIMIT_MAX, SearchAnswer, SearchNews, SearchReach,
-        SearchServer, SearchStreamServer,
+        EXCERPTS_DEFAULT, Hit, LIMIT_DEFAULT, LIMIT_MAX, STREAM_LIMIT_MAX, SearchAnswer,
+        SearchNews, SearchReach, SearchServer, SearchStreamServer,
     },
 };
 use node_core::{
@@ -41,10 +41,18 @@ impl SearchServer for Owner {
         query: String,
         limit: Option<u32>,
         reach: Option<SearchReach>,
+        excerpts: Option<u32>,
     ) -> RpcResult<SearchAnswer> {
         let limit = limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX) as usize;
         let exact = Exact::of(&query);
-        let mut search = self.search(query, limit, reach, TIME).await?;
+        let wanted = SearchWanted {
+            query,
+            limit,
+            excerpts: excerpts.unwrap_or(EXCERPTS_DEFAULT) as usize,
+            time: TIME,
+            reach: reach.unwrap_or_default(),
+        };
+        let mut search = self.search(wanted).await?;
         let (mut here, mut there) = (Vec::new(), Vec::new());
         let mut is_full = false;
         while !is_full && let Some(news) = search.next().await {
@@ -90,7 +98,14 @@ impl SearchStreamServer for Owner {
     ) -> SubscriptionResult {
         let limit = limit.unwrap_or(LIMIT_DEFAULT).min(STREAM_LIMIT_MAX) as usize;
         let exact = Exact::of(&query).filter(Exact::waits);
-        let search = match self.search(query, limit, reach, STREAM_TIME).await {
+        let wanted = SearchWanted {
+            query,
+            limit,
+            excerpts: limit,
+            time: STREAM_TIME,
+            reach: reach.unwrap_or_default(),
+        };
+        let search = match self.search(wanted).await {
             Ok(search) => search,
             Err(error) => {
                 pending.reject(error).await;
@@ -105,19 +120,7 @@ impl SearchStreamServer for Owner {
 }
 
 impl Owner {
-    async fn search(
-        &self,
-        query: String,
-        limit: usize,
-        reach: Option<SearchReach>,
-        time: Duration,
-    ) -> Result<Search, ApiError> {
-        let wanted = SearchWanted {
-            query,
-            limit,
-            time,
-            reach: reach.unwrap_or_default(),
-        };
+    async fn search(&self, wanted: SearchWanted) -> Result<Search, ApiError> {
         let begun = self.node.search(wanted).await;
         begun.map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))
     }

@@ -194,6 +194,7 @@ fn matching(
 ) -> Result<ShareListing, ApiError> {
     let wanted = Bounds {
         limit: usize::MAX,
+        excerpts: 0,
         bytes: usize::MAX,
         deadline: now() + TIME,
         asker: Asker::Owner,

@@ -325,6 +325,14 @@ pub trait FileReader: Send {
         from: u64,
         most: usize,
     ) -> Result<Option<Vec<u8>>, HandlerError>;
+
+    /// Returns whether the file `name` is of `version` now.
+    ///
+    /// # Errors
+    /// [`HandlerError::Files`] when it cannot be looked at.
+    fn has_version(&mut self, name: &str, version: u64) -> Result<bool, HandlerError> {
+        Ok(self.read_version(name, version, 0, 0)?.is_some())
+    }
 }
 
 /// Reads each file as if it were the only one.
@@ -356,6 +364,11 @@ impl<F: Files + ?Sized> FileReader for EachByItself<'_, F> {
         }
         let part = self.0.read(name, from, most)?;
         Ok(if is_of_version()? { part } else { None })
+    }
+
+    fn has_version(&mut self, name: &str, version: u64) -> Result<bool, HandlerError> {
+        let file = self.0.file(name)?;
+        Ok(file.is_some_and(|file| file.version == version))
     }
 }
 
@@ -393,6 +406,12 @@ pub trait Sink {
     /// Returns the asker. Under a query of a stranger, a failure may come from the query.
     fn asker(&self) -> Asker {
         Asker::Owner
+    }
+
+    /// Returns the number of hits that still get an [`Excerpt`], for handlers that have to
+    /// read files for it. Hits behind them may go without.
+    fn excerpts(&self) -> usize {
+        usize::MAX
     }
 
     /// Returns the number of lines that are wanted around the line of an [`Excerpt`].

@@ -14,6 +14,7 @@
 //! - It ends soon after [`Shared::stop`].
 
 mod look;
+mod reading;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,14 +29,12 @@ use plugin_api::{FileInfo, FileReader, IndexStatus};
 use crate::{
     blocks::Blocks,
     limits::{
-        CLOSE_AFTER, COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, LONG_QUIET, REOPEN_AFTER,
-        SETTLE, SETTLE_MOST, TEXT_MAX,
+        CLOSE_AFTER, COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, REOPEN_AFTER, SETTLE,
+        SETTLE_MOST, TEXT_MAX,
     },
-    long::Long,
-    source::{self, FileBytes},
+    source,
     state::{Batch, Shared},
-    store::{FileText, Store, StoreError},
-    trigrams::EVERYTHING,
+    store::{Store, StoreError},
 };
 
 /// Names that are taken at a time.
@@ -98,9 +97,9 @@ struct Indexing<'a> {
     commit_after: Duration,
     /// Files that are to be read later.
     postponed: BTreeMap<String, Postponed>,
-    /// Long files that grew, and when they are read whole.
+    /// Long files that grew, and when their bytes are compared.
     grown: BTreeMap<String, Instant>,
-    /// Files that were quiet and are to be read whole.
+    /// Files that were quiet and whose bytes are to be compared.
     quiet: BTreeSet<String>,
     /// The name behind which to go on.
     cursor: Option<String>,
@@ -112,14 +111,6 @@ struct Indexing<'a> {
     /// The number of files since the last report that none waits.
     since_told: u64,
     was_told: bool,
-}
-
-/// The kind of a file, as far as it was read.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Seen {
-    Text,
-    TextWithNul,
-    Binary,
 }
 
 #[derive(Clone, Copy)]
@@ -207,6 +198,10 @@ impl<'a> Indexing<'a> {
             let close = self.batch_begun + CLOSE_AFTER;
             if Instant::now() >= close {
                 self.blocks = Blocks::new();
+                if self.store.begin_merges()? {
+                    self.batch_begun = Instant::now();
+                    return Ok(());
+                }
                 return self.store.close_writer();
             }
             until = until.min(close);
@@ -232,24 +227,25 @@ impl<'a> Indexing<'a> {
             Ok(None) if known.is_some() => {
                 self.store.remove(key)?;
                 self.batch.files.push((key, None));
+                self.batch.indexed.push((name.clone(), None));
             }
             Ok(Some(file)) if file.version == 0 => {
                 self.postpone(name, None);
                 return Ok(());
             }
-            Ok(Some(file))
-                if known.is_some() && known != Some(file.version) && self.append(&file) =>
-            {
-                self.batch.files.push((key, Some(file.version)));
-            }
             Ok(Some(file)) if known != Some(file.version) || self.is_quiet(&name) => {
-                let Some(text) = self.text(&file, change) else {
-                    return Ok(());
+                let is_there = if known == Some(file.version) {
+                    self.stands(&file)
+                } else {
+                    known.is_some() && self.append(&file)?
                 };
-                self.shared.count_read();
-                self.batch_bytes += text.text.len() as u64;
-                self.store.add(text, known.is_some())?;
-                self.grown.remove(&name);
+                if !is_there {
+                    if !self.index(&file, change, known.is_some())? {
+                        return Ok(());
+                    }
+                    self.shared.count_read();
+                    self.grown.remove(&name);
+                }
                 self.batch.files.push((key, Some(file.version)));
             }
             Ok(_) => {}
@@ -265,50 +261,53 @@ impl<'a> Indexing<'a> {
         Ok(())
     }
 
-    /// Adds the bytes that were appended to a long file. Returns whether that is all there is to do.
-    fn append(&mut self, file: &FileInfo) -> bool {
-        let pending = self.batch.long.iter().rev();
-        let mut pending = pending.filter(|(name, _)| *name == file.name);
-        let long = match pending.next() {
-            Some((_, long)) => long.clone().map(Arc::new),
-            None => self.shared.long(&file.name),
+    /// Adds the bytes that were appended to a file. Returns whether that is all there is to do.
+    fn append(&mut self, file: &FileInfo) -> Result<bool, StoreError> {
+        let mut pending = self.batch.indexed.iter().rev();
+        let pending = pending.find(|(name, _)| *name == file.name);
+        let indexed = match pending {
+            Some((_, indexed)) => indexed.clone().map(Arc::new),
+            None => self.shared.indexed(&file.name),
         };
-        let Some(long) = long else { return false };
+        let Some(indexed) = indexed else {
+            return Ok(false);
+        };
         let stopped = || self.shared.is_stopped();
         let files = self.shared.files.as_ref();
-        let appended = long.appended(
+        let appended = indexed.appended(
             files,
             self.reader.as_mut(),
             file,
             &stopped,
             &mut self.blocks,
         );
-        let Ok(Some((blocks, now))) = appended else {
-            return false;
+        let Ok(Some(appended)) = appended else {
+            return Ok(false);
         };
-        let part = FileText {
-            name: file.name.clone(),
-            version: file.version,
-            text: String::new(),
-            blocks,
-            is_cut: false,
+        match appended.now.quiet_time() {
+            Some(quiet) => self.grown.insert(file.name.clone(), Instant::now() + quiet),
+            None => self.grown.remove(&file.name),
         };
-        if self.store.add(part, false).is_err() {
-            return false;
-        }
-        self.batch_bytes += now.more_than(&long);
-        self.batch.long.push((file.name.clone(), Some(now)));
-        self.grown
-            .insert(file.name.clone(), Instant::now() + LONG_QUIET);
-        true
+        self.add_appended(file, &indexed, appended)?;
+        Ok(true)
     }
 
-    /// Returns true if a long file that grew was quiet long enough to be read whole.
+    /// Returns true if the bytes of a file that was quiet are those that are indexed.
+    fn stands(&mut self, file: &FileInfo) -> bool {
+        let stopped = || self.shared.is_stopped();
+        let indexed = self.shared.indexed(&file.name);
+        indexed.is_some_and(|indexed| {
+            let stands = indexed.stands(self.reader.as_mut(), file, &stopped);
+            stands.unwrap_or(false)
+        })
+    }
+
+    /// Returns true if a file that grew was quiet long enough to compare its bytes.
     fn is_quiet(&mut self, name: &str) -> bool {
         self.quiet.remove(name)
     }
 
-    /// Has long files that grew read whole when they are quiet.
+    /// Has files that grew looked at when they are quiet.
     fn wake_quiet(&mut self) {
         let is_due = |(_, due): &(&String, &Instant)| **due <= Instant::now();
         let due = self.grown.iter().filter(is_due);
@@ -320,84 +319,38 @@ impl<'a> Indexing<'a> {
         }
     }
 
-    /// Returns the text of a file for the index. `None`: it is read again later.
-    fn text(&mut self, file: &FileInfo, change: u64) -> Option<FileText> {
-        let error = match self.read(file) {
-            Ok(text) => return Some(text),
+    /// Reads a file into the index. Returns whether it is there; if not, it is read again later.
+    fn index(&mut self, file: &FileInfo, change: u64, is_known: bool) -> Result<bool, StoreError> {
+        if file.size > COMMIT_BYTES {
+            self.commit()?;
+        }
+        let key = self.store.keys().of(&file.name);
+        if is_known {
+            self.store.remove(key)?;
+        }
+        let error = match self.read(file)? {
+            Ok(bytes) => {
+                self.batch_bytes += bytes;
+                return Ok(true);
+            }
             Err(error) => error,
         };
         if self.shared.is_stopped() {
-            return None;
+            return Ok(false);
+        }
+        if is_known || file.size > TEXT_MAX as u64 {
+            // A part of it may be there.
+            self.store.remove(key)?;
+            self.batch.files.push((key, None));
+            self.batch.indexed.push((file.name.clone(), None));
         }
         if error.kind() == io::ErrorKind::NotFound || source::is_changed(&error) {
             self.postpone(file.name.clone(), None);
-            return None;
+            return Ok(false);
         }
         self.shared.unreadable(&file.name, error.to_string());
         self.postpone(file.name.clone(), Some(change));
-        None
-    }
-
-    fn read(&mut self, file: &FileInfo) -> io::Result<FileText> {
-        if file.size > COMMIT_BYTES && self.commit().is_err() {
-            // The next one will say so too, where it can be reported.
-            return Err(io::Error::other("the index cannot be written"));
-        }
-        let stopped = || self.shared.is_stopped();
-        let files = self.shared.files.as_ref();
-        let mut source = FileBytes::new(files, self.reader.as_mut(), file, &stopped);
-        let mut text = Vec::with_capacity(
-            usize::try_from(file.size).map_or(TEXT_MAX, |size| size.min(TEXT_MAX)),
-        );
-        let blocks = &mut self.blocks;
-        blocks.begin(file.size);
-        let mut seen = Seen::Text;
-        let read = source::read_text(&mut source, &mut |piece| {
-            if seen == Seen::Text {
-                let nul = piece.iter().position(|byte| *byte == 0);
-                let before = &piece[..nul.unwrap_or(piece.len())];
-                blocks.add(before);
-                if nul.is_some() {
-                    let room = (TEXT_MAX - text.len()).min(before.len());
-                    let begin = text.len();
-                    text.extend_from_slice(&before[..room]);
-                    let is_text = source::is_text_before(&text);
-                    text.truncate(begin);
-                    seen = if is_text {
-                        Seen::TextWithNul
-                    } else {
-                        Seen::Binary
-                    };
-                }
-            }
-            let room = TEXT_MAX - text.len();
-            text.extend_from_slice(&piece[..piece.len().min(room)]);
-            seen == Seen::Text || seen == Seen::TextWithNul && text.len() < TEXT_MAX
-        });
-        // The bytes of a text with a mark are others than those that were read.
-        let is_plain = seen == Seen::Text && !source::has_mark(source.ends().1);
-        let mut blocks = blocks.finish(is_plain);
-        read?;
-        let is_cut = text.len() >= TEXT_MAX && file.size > TEXT_MAX as u64;
-        let long = Long::of(&source).filter(|_| seen == Seen::Text);
-        self.batch.long.push((file.name.clone(), long));
-        match seen {
-            Seen::Text => {}
-            // A search with a pattern has to report that it was given up.
-            Seen::TextWithNul => {
-                blocks.truncate(1);
-                EVERYTHING.clone_into(&mut blocks[0].trigrams);
-            }
-            // What stands before the first NUL can be grepped; it has no words.
-            Seen::Binary => text.clear(),
-        }
-        Ok(FileText {
-            name: file.name.clone(),
-            version: file.version,
-            is_cut: is_cut && seen != Seen::Binary,
-            text: source::into_text(text),
-            blocks,
-        })
+        Ok(false)
     }
 
     /// Has a file read later, and sooner if it could not be read after the change

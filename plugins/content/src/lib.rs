@@ -29,10 +29,10 @@
 mod blocks;
 mod excerpt;
 mod grep;
+mod growing;
 mod indexer;
 mod letters;
 pub mod limits;
-mod long;
 mod pattern;
 mod source;
 mod state;

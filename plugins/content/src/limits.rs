@@ -5,14 +5,25 @@ use std::time::Duration;
 /// Bytes of a file that are read at a time.
 pub const CHUNK: usize = 256 * 1024;
 
-/// The part of a file whose words are in the index: its first bytes, decoded.
+/// Bytes of a text whose words are in one document of the index. A longer text has several, and one that grows
+/// gets another one.
 pub const TEXT_MAX: usize = 8 * 1024 * 1024;
 
-/// Bytes of longer texts that one query for a word reads beyond the part with words in the index.
-pub const BEYOND_MAX: u64 = 256 * 1024 * 1024;
+/// The part of a text whose words are in the index: its first bytes, decoded.
+pub const WORDS_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Bytes of texts with several documents that a query reads to check what the index says.
+pub const CHECKED_MAX: u64 = 1024 * 1024 * 1024;
+
+/// The same for a query of a stranger.
+pub const STRANGERS_CHECKED_MAX: u64 = 64 * 1024 * 1024;
 
 /// Bytes of such a text that are looked at together.
 pub const WINDOW: usize = 2 * 1024 * 1024;
+
+/// Bytes at the end of such a part that are looked at again with the next one, for phrases that begin in one and end
+/// in the other.
+pub const OVERLAP: usize = 16 * 1024;
 
 /// Most different trigrams of a file that are kept; a file with more is looked
 /// at for every pattern.
@@ -77,21 +88,36 @@ pub const WAITING_MAX: usize = 100_000;
 /// Most files that cannot be read and are named in the status.
 pub const UNREADABLE_TOLD: usize = 100;
 
+/// Bytes of such a text whose words are counted for its rank.
+pub const COUNTED_MAX: usize = 512 * 1024;
+
 /// Files that are not indexed yet and that `text:` reads nevertheless.
 pub const UNINDEXED_FILES_MAX: usize = 64;
 
 /// Most bytes of them.
 pub const UNINDEXED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Most long files of which it is known how they ended, to read only what is
-/// appended.
-pub const LONG_MAX: usize = 1_024;
+/// Shortest file of which only what is appended is read. A shorter one is read whole as fast.
+pub const GROWING_MIN: u64 = 32 * 1024;
 
-/// Most parts of a long file in the index; with more it is read whole.
-pub const LONG_PARTS_MAX: u32 = 64;
+/// Most files of which it is known how they ended, to read only what is appended.
+pub const GROWING_MAX: usize = 16_384;
 
-/// Time without a change after which a long file that grew is read whole.
-pub const LONG_QUIET: Duration = Duration::from_secs(60);
+/// Most times that something is appended to a file in the index; then it is read whole.
+pub const APPENDED_MAX: u32 = 64;
+
+/// Most bytes that are appended at a time; with more it is read whole.
+pub const APPENDED_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// Time without a change after which the bytes of a long file that grew are compared with those that are indexed; as
+/// long again for every [`GROWN_QUIET_BYTES`].
+pub const GROWN_QUIET: Duration = Duration::from_secs(1);
+
+/// Bytes for which it is as long again.
+pub const GROWN_QUIET_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Longest such time.
+pub const GROWN_QUIET_MAX: Duration = Duration::from_secs(60);
 
 /// Memory in which the index gathers what is to be written, in bytes. Little more than the least that tantivy takes:
 /// more makes fewer segments, and a node that takes more memory than the files that it shares.
@@ -100,7 +126,13 @@ pub const WRITER_MEMORY: usize = 16 * 1024 * 1024;
 /// Bytes of text on their way into the index, beside one text that is longer.
 pub const IN_FLIGHT_MAX: usize = 2 * 1024 * 1024;
 
-/// Time without a file to read after which the index gives back the memory with which it writes.
+/// Segments of about the same size that are merged.
+pub const SEGMENTS_MAX: usize = 6;
+
+/// The same while files come one after the other.
+pub const BUSY_SEGMENTS_MAX: usize = 24;
+
+/// Time without a file to read after which small segments are merged, and then again the index gives back the memory with which it writes.
 pub const CLOSE_AFTER: Duration = Duration::from_secs(1);
 
 /// Bytes of text after which the index is brought to the disk.

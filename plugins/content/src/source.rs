@@ -3,7 +3,10 @@
 //! Encodings are as ripgrep treats them: a byte order mark of UTF-16 means
 //! UTF-16, that of UTF-8 is left out, anything else is taken as it is.
 
-use std::io::{self, Read};
+use std::{
+    hash::{DefaultHasher, Hasher},
+    io::{self, Read},
+};
 
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 use plugin_api::{FileInfo, FileReader, Files, GapReason};
@@ -33,6 +36,8 @@ pub(crate) struct FileBytes<'a> {
     first: Vec<u8>,
     /// The last bytes that were read.
     last: Vec<u8>,
+    /// Takes all bytes that are read, if somebody wants to know them again.
+    hasher: Option<DefaultHasher>,
     /// Most bytes that somebody wanted at a time.
     pub(crate) most_wanted: usize,
 }
@@ -61,6 +66,7 @@ impl<'a> FileBytes<'a> {
             at_end: false,
             first: Vec::new(),
             last: Vec::new(),
+            hasher: None,
             most_wanted: 0,
         }
     }
@@ -82,6 +88,17 @@ impl<'a> FileBytes<'a> {
             last: last.to_vec(),
             ..FileBytes::new(files, reader, file, stopped)
         }
+    }
+
+    /// Has `hasher` take all bytes that are read.
+    pub(crate) fn hashed(mut self, hasher: DefaultHasher) -> FileBytes<'a> {
+        self.hasher = Some(hasher);
+        self
+    }
+
+    /// Returns the hasher that took all bytes, if there is one.
+    pub(crate) fn hasher(&self) -> Option<DefaultHasher> {
+        self.hasher.clone()
     }
 
     /// Returns where it was read to, the first bytes and the last ones.
@@ -136,6 +153,9 @@ impl<'a> FileBytes<'a> {
         }
         self.last = chunk[chunk.len().saturating_sub(KNOWN_BY)..].to_vec();
         self.at += chunk.len() as u64;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.write(&chunk);
+        }
         self.buffer = chunk;
         self.taken = 0;
         Ok(())

@@ -21,8 +21,8 @@ use plugin_api::{Changes, Files, IndexStatus};
 use plugin_host::Permits;
 
 use crate::{
+    growing::{self, Indexed, IndexedFiles},
     limits::{HELPERS_MAX, SCANS_MAX, TEXTS_MAX, UNREADABLE_TOLD, WAITING_MAX},
-    long::{self, Long, LongFiles},
     store::{Keys, Store, StoreError, View},
 };
 
@@ -56,8 +56,8 @@ struct State {
     /// Number of commits.
     commits: u64,
     waiting: Arc<Waiting>,
-    /// Long files in the index, as they were.
-    long: Arc<LongFiles>,
+    /// Files in the index that may grow, as they were.
+    indexed: Arc<IndexedFiles>,
     /// Of those that wait, the ones that cannot be read, and why.
     unreadable: Arc<BTreeMap<String, String>>,
     changes: u64,
@@ -78,7 +78,7 @@ pub(crate) struct Seen {
     pub(crate) view: Option<View>,
     pub(crate) waiting: Arc<Waiting>,
     pub(crate) unreadable: Arc<BTreeMap<String, String>>,
-    pub(crate) long: Arc<LongFiles>,
+    pub(crate) indexed: Arc<IndexedFiles>,
     pub(crate) is_listed: bool,
     commits: u64,
 }
@@ -91,8 +91,8 @@ pub(crate) struct Batch {
     pub(crate) files: Vec<(u64, Option<u64>)>,
     /// Files that do not wait any more, if they have not changed again.
     pub(crate) done: Vec<(String, u64)>,
-    /// Files that were read, with the records of long ones.
-    pub(crate) long: Vec<(String, Option<Long>)>,
+    /// Files that were read, with the records of those that may grow.
+    pub(crate) indexed: Vec<(String, Option<Indexed>)>,
 }
 
 impl Shared {
@@ -116,7 +116,7 @@ impl Shared {
             view: state.view.clone(),
             waiting: Arc::clone(&state.waiting),
             unreadable: Arc::clone(&state.unreadable),
-            long: Arc::clone(&state.long),
+            indexed: Arc::clone(&state.indexed),
             is_listed: state.is_listed && state.view.is_some(),
             commits: state.commits,
         }
@@ -207,12 +207,16 @@ impl Shared {
         let mut known = BTreeMap::new();
         let keys = store.keys();
         store.visit(&mut |name, version| {
-            known.insert(keys.of(name), version);
+            // Parts of several versions: it is read whole.
+            let before = known.insert(keys.of(name), version);
+            if before.is_some_and(|before| before != version) {
+                known.insert(keys.of(name), 0);
+            }
         })?;
         let bytes = store.bytes();
         let mut state = self.state();
         state.known = known;
-        state.long = Arc::default();
+        state.indexed = Arc::default();
         state.keys = Some(keys);
         state.view = Some(store.view());
         state.bytes = bytes;
@@ -229,7 +233,7 @@ impl Shared {
         state.is_listed = false;
         state.is_distrusted = false;
         state.known = BTreeMap::new();
-        state.long = Arc::default();
+        state.indexed = Arc::default();
         state.error = Some(error.to_string());
     }
 
@@ -314,14 +318,14 @@ impl Shared {
                 None => state.known.remove(&key),
             };
         }
-        let is_about_long = batch
-            .long
+        let is_news = batch
+            .indexed
             .iter()
-            .any(|(name, long)| long.is_some() || state.long.contains_key(name));
-        if is_about_long {
-            let all = Arc::make_mut(&mut state.long);
-            for (name, known) in batch.long {
-                long::note(all, name, known);
+            .any(|(name, indexed)| indexed.is_some() || state.indexed.contains_key(name));
+        if is_news {
+            let all = Arc::make_mut(&mut state.indexed);
+            for (name, indexed) in batch.indexed {
+                growing::note(all, name, indexed);
             }
         }
         let mut read = Vec::new();
@@ -340,9 +344,9 @@ impl Shared {
         }
     }
 
-    /// Returns the record of the long file `name`.
-    pub(crate) fn long(&self, name: &str) -> Option<Arc<Long>> {
-        self.state().long.get(name).cloned()
+    /// Returns the record of the file `name`, if it may grow.
+    pub(crate) fn indexed(&self, name: &str) -> Option<Arc<Indexed>> {
+        self.state().indexed.get(name).cloned()
     }
 
     /// Has the file `name` wait to be read.

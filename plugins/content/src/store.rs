@@ -2,8 +2,9 @@
 //!
 //! Tantivy keeps the lists; this room says what is in them. A document is a
 //! block of a file: name and version of the file, and the place of the block, stored; its
-//! trigrams. The first one also has the words of the file, with how often they occur. Binary
-//! files have a document without words, so that they are not read again.
+//! trigrams. The first one also has the words of the file, with how often they occur. The words
+//! of a long file, and of one that grew, are in several documents. Binary files have a document
+//! without words, so that they are not read again.
 //!
 //! # Invariants
 //! - What was committed survives; a node that is killed loses what came after,
@@ -14,6 +15,7 @@
 //!   reported.
 
 mod directory;
+mod parted;
 mod sealed;
 mod search;
 mod tokens;
@@ -24,7 +26,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 
 use tantivy::{
@@ -38,19 +40,22 @@ use tantivy::{
     store::Compressor,
 };
 
-pub(crate) use self::search::{AnyOf, Best, WantedWord, score_of};
 use self::{
     directory::StoreDirectory,
     tokens::{InFlight, TrigramTokenizer, WordTokenizer},
 };
+pub(crate) use self::{
+    parted::{Parted, WordScores},
+    search::{AnyOf, Best, WantedWord, score_of},
+};
 use crate::{
     blocks::{Block, BlockText},
-    limits::WRITER_MEMORY,
-    trigrams::CUT,
+    limits::{BUSY_SEGMENTS_MAX, SEGMENTS_MAX, WRITER_MEMORY},
+    trigrams::{CUT, PART},
 };
 
 /// A number that changes whenever the meaning of the written data changes.
-const FORMAT: u64 = 3;
+const FORMAT: u64 = 4;
 
 /// The file that says which format it is, and by which keys files are known.
 const FORMAT_FILE: &str = "format";
@@ -109,9 +114,11 @@ pub(crate) struct FileText {
     pub(crate) version: u64,
     /// Its text, for words.
     pub(crate) text: String,
-    /// Its blocks, or one that is all of it.
+    /// Its blocks, or one that is all of it; none if this is only text.
     pub(crate) blocks: Vec<BlockText>,
-    /// True if the file has more text than `text`.
+    /// True if other documents have words of the file, too.
+    pub(crate) is_part: bool,
+    /// True if the file has more text than is in the index.
     pub(crate) is_cut: bool,
 }
 
@@ -120,6 +127,8 @@ pub(crate) struct Store {
     index: Index,
     /// Nothing while there is nothing to write: it takes much memory.
     writer: Option<IndexWriter>,
+    /// True if small segments are merged.
+    merges: bool,
     reader: IndexReader,
     fields: Fields,
     directory: StoreDirectory,
@@ -186,6 +195,7 @@ impl Store {
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
         Ok(Store {
             writer: None,
+            merges: false,
             reader: reader.try_into()?,
             index,
             fields,
@@ -218,8 +228,8 @@ impl Store {
         })
     }
 
-    /// Adds a file. If it `replaces` an entry, that goes.
-    pub(crate) fn add(&mut self, file: FileText, replaces: bool) -> Result<(), StoreError> {
+    /// Adds a file, or a part of one. What is known of it before stays.
+    pub(crate) fn add(&mut self, file: FileText) -> Result<(), StoreError> {
         let mut waited = 0;
         while !self.in_flight.enter(file.text.len()) {
             waited += 1;
@@ -229,14 +239,16 @@ impl Store {
         }
         let (key, fields) = (self.keys.of(&file.name), self.fields);
         let writer = self.writer()?;
-        if replaces {
-            writer.delete_term(Term::from_field_u64(fields.key, key));
-        }
         let mut text = Some(file.text);
+        let blocks = if file.blocks.is_empty() {
+            vec![BlockText::default()]
+        } else {
+            file.blocks
+        };
         for BlockText {
             block,
             mut trigrams,
-        } in file.blocks
+        } in blocks
         {
             let mut document = TantivyDocument::default();
             document.add_u64(fields.key, key);
@@ -249,8 +261,9 @@ impl Store {
             }
             if let Some(text) = text.take() {
                 document.add_text(fields.words, text);
-                if file.is_cut {
-                    trigrams.insert_str(0, CUT);
+                let marks = [(file.is_cut, CUT), (file.is_part, PART)];
+                for (_, mark) in marks.iter().filter(|(is_so, _)| *is_so) {
+                    trigrams.insert_str(0, mark);
                 }
             }
             document.add_text(fields.trigrams, trigrams);
@@ -278,6 +291,19 @@ impl Store {
         })
     }
 
+    /// Begins to merge small segments, unless it was begun already. Until then they are merged only when there are many:
+    /// while files come one after the other, the same words would be merged again and again. All has to be committed.
+    /// Returns whether it was begun now.
+    pub(crate) fn begin_merges(&mut self) -> Result<bool, StoreError> {
+        let Some(writer) = self.writer.as_mut().filter(|_| !self.merges) else {
+            return Ok(false);
+        };
+        self.merges = true;
+        writer.set_merge_policy(merges(SEGMENTS_MAX));
+        self.commit()?;
+        Ok(true)
+    }
+
     /// Returns whether it holds memory to write with.
     pub(crate) fn is_writing(&self) -> bool {
         self.writer.is_some()
@@ -300,6 +326,8 @@ impl Store {
         View {
             searcher: self.reader.searcher(),
             fields: self.fields,
+            keys: self.keys,
+            parted: Arc::default(),
         }
     }
 
@@ -309,6 +337,9 @@ impl Store {
             Some(writer) => writer,
             None => unbroken("it was opened for writing", || writer(&self.index))?,
         };
+        if std::mem::take(&mut self.merges) {
+            writer.set_merge_policy(merges(BUSY_SEGMENTS_MAX));
+        }
         Ok(self.writer.insert(writer))
     }
 }
@@ -328,6 +359,9 @@ impl Drop for Store {
 pub(crate) struct View {
     searcher: Searcher,
     fields: Fields,
+    keys: Keys,
+    /// The files with several documents with words, once somebody asked for them.
+    parted: Arc<OnceLock<Arc<Parted>>>,
 }
 
 impl Fields {
@@ -401,12 +435,17 @@ fn writer(index: &Index) -> Result<IndexWriter, StoreError> {
         .num_merge_threads(1)
         .build();
     let writer: IndexWriter = index.writer_with_options(options)?;
+    writer.set_merge_policy(merges(BUSY_SEGMENTS_MAX));
+    Ok(writer)
+}
+
+/// Returns the policy that merges segments of about the same size when there are so many.
+fn merges(segments: usize) -> Box<LogMergePolicy> {
     let mut merges = LogMergePolicy::default();
-    merges.set_min_num_segments(6);
+    merges.set_min_num_segments(segments);
     merges.set_min_layer_size(1_000);
     merges.set_del_docs_ratio_before_merge(0.3);
-    writer.set_merge_policy(Box::new(merges));
-    Ok(writer)
+    Box::new(merges)
 }
 
 /// The files of a segment.

@@ -1,33 +1,29 @@
 //! The handler `text:`: files that have words and phrases, the best first.
 
-mod beyond;
 mod finder;
 mod look;
+mod parted;
 mod query;
 mod ranking;
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    iter::Peekable,
-    sync::Arc,
-    time::Instant,
-    vec::IntoIter,
-};
+use std::{collections::HashSet, iter::Peekable, sync::Arc, vec::IntoIter};
 
 use plugin_api::{
-    Asker, Changes, Example, FileInfo, FileReader, Files, Flow, Gap, GapReason, Handler,
-    HandlerError, Hit, Sink,
+    Changes, Example, FileInfo, FileReader, Files, Flow, Gap, GapReason, Handler, HandlerError,
+    Hit, Sink,
 };
 use plugin_words::Fit;
 
 use self::{
     finder::Finder,
     look::Looked,
+    parted::{Checking, Grown, Other},
     query::TextQuery,
     ranking::{Collection, Counts},
 };
 use crate::{
-    limits::{UNINDEXED_BYTES_MAX, UNINDEXED_FILES_MAX},
+    letters::letter_at,
+    limits::{COUNTED_MAX, TEXT_MAX, UNINDEXED_BYTES_MAX, UNINDEXED_FILES_MAX},
     source,
     state::{Seen, Shared},
     store::{AnyOf, StoreError, View, WantedWord, score_of},
@@ -47,6 +43,15 @@ pub struct Text {
     shared: Arc<Shared>,
 }
 
+/// Files that the index does not have as they are.
+#[derive(Default)]
+struct Unindexed {
+    /// They are read.
+    whole: Vec<FileInfo>,
+    /// Only what is new of them is.
+    grown: Vec<Grown>,
+}
+
 /// One question.
 struct TextSearch<'a> {
     files: &'a dyn Files,
@@ -63,8 +68,9 @@ impl Text {
     }
 
     /// Returns files that are not indexed, and that can be read while somebody waits.
-    fn unindexed(&self, asked: &TextSearch<'_>, seen: &Seen, sink: &mut dyn Sink) -> Vec<FileInfo> {
-        let (mut unindexed, mut bytes) = (Vec::new(), 0);
+    fn unindexed(&self, asked: &TextSearch<'_>, seen: &Seen, sink: &mut dyn Sink) -> Unindexed {
+        let mut unindexed = Unindexed::default();
+        let mut left = UNINDEXED_BYTES_MAX;
         let unreadable = seen.unreadable.keys();
         for name in unreadable {
             if !matches!(asked.files.file(name), Ok(None)) {
@@ -87,17 +93,23 @@ impl Text {
                     continue;
                 }
             };
-            let long = seen.long.get(name);
-            if long.is_some_and(|long| long.stands(asked.files, &file).unwrap_or(false)) {
-                // All words that count are in the index.
+            if file.size <= left.min(TEXT_MAX as u64) {
+                left -= file.size;
+                unindexed.whole.push(file);
                 continue;
             }
-            bytes += file.size.min(crate::limits::TEXT_MAX as u64);
-            if bytes > UNINDEXED_BYTES_MAX {
-                sink.partial(Gap::of_many(GapReason::Unread));
-                return unindexed;
+            let indexed = seen.indexed.get(name).filter(|_| seen.view.is_some());
+            let grown = indexed.and_then(|indexed| Grown::of(&file, indexed, asked, &mut left));
+            if let Some(grown) = grown {
+                unindexed.grown.push(grown);
+                continue;
             }
-            unindexed.push(file);
+            sink.partial(Gap::of(name, GapReason::Unread));
+            if left >= TEXT_MAX as u64 {
+                // Its first part is looked into.
+                left -= TEXT_MAX as u64;
+                unindexed.whole.push(file);
+            }
         }
         unindexed
     }
@@ -124,31 +136,45 @@ impl Text {
     fn merge(
         &self,
         asked: &TextSearch<'_>,
-        view: &View,
+        (seen, view): (&Seen, &View),
         others: Vec<Hit>,
+        grown: &[Grown],
         sink: &mut dyn Sink,
-        collection: &Collection,
     ) -> Result<(), StoreError> {
-        let given: HashSet<String> = others.iter().map(|hit| hit.file.name.clone()).collect();
-        let mut cut: BTreeSet<String> = view.cut()?.into_iter().collect();
-        cut.retain(|name| !given.contains(name));
+        let read: HashSet<String> = others.iter().map(|hit| hit.file.name.clone()).collect();
+        let (parted, candidates) = asked.in_parts(view, grown)?;
+        let candidates = candidates.into_iter();
+        let candidates = candidates.filter(|candidate| !read.contains(&candidate.name));
+        let mut others: Vec<Other> = others.into_iter().map(Other::Hit).collect();
+        others.extend(candidates.map(Other::Candidate));
+        others.sort_by(|a, b| b.score().total_cmp(&a.score()));
+        let is_indexed = |name: &str, version| self.shared.is_indexed(seen, name, version);
+        let mut checking = Checking::new(asked, &is_indexed, sink);
+        let mut cut = view.cut()?;
+        cut.retain(|name| !read.contains(name));
+        let is_given = |name: &str| read.contains(name) || parted.has(name);
         let mut others = others.into_iter().peekable();
         for fit in [Fit::Exact, Fit::Folded] {
             if fit == Fit::Folded && !view.has_folded(&asked.wanted)? {
                 break;
             }
-            let mut sink = Uncut {
-                sink: &mut *sink,
-                cut: &mut cut,
+            let mut others = Others {
+                left: &mut others,
+                checking: &mut checking,
             };
-            let flow = self.merge_of(fit, asked, view, &given, &mut others, &mut sink)?;
+            let flow = self.merge_of(fit, asked, view, &is_given, &mut others, sink)?;
             if flow == Flow::Stop {
                 return Ok(());
             }
         }
-        give(others, sink);
+        for other in others {
+            if checking.give(other, sink) == Flow::Stop {
+                return Ok(());
+            }
+        }
         if sink.flow() == Flow::Continue {
-            asked.beyond(cut, collection, sink);
+            cut.retain(|name| !checking.has_given(name));
+            asked.tell_cut(cut, sink);
         }
         Ok(())
     }
@@ -159,22 +185,22 @@ impl Text {
         fit: Fit,
         asked: &TextSearch<'_>,
         view: &View,
-        given: &HashSet<String>,
-        others: &mut Peekable<IntoIter<Hit>>,
+        is_given: &dyn Fn(&str) -> bool,
+        others: &mut Others<'_, '_>,
         sink: &mut dyn Sink,
     ) -> Result<Flow, StoreError> {
         let (mut offset, mut page) = (0, sink.room().saturating_add(1).min(PAGE));
         loop {
             let mut best = view.best(&asked.wanted, fit, offset, page)?;
             let is_last = best.len() < page;
-            best.retain(|file| !given.contains(&file.name));
+            best.retain(|file| !is_given(&file.name));
             let mut left = &best[..];
             while !left.is_empty() {
                 // No more than may still be wanted.
                 let most = sink.room().saturating_add(1).max(TOGETHER_MIN);
                 let (now, later) = left.split_at(most.min(left.len()));
                 left = later;
-                let looked = asked.look_into(now, &self.shared.helpers, sink.deadline());
+                let looked = asked.look_into(now, &self.shared.helpers, sink);
                 if give_looked(looked, others, sink) == Flow::Stop {
                     return Ok(Flow::Stop);
                 }
@@ -225,11 +251,16 @@ impl TextSearch<'_> {
             let Some(text) = self.read(&file, reader.as_mut(), sink) else {
                 continue;
             };
-            let counts = Counts::of(&text, &self.words);
+            let found_there = self.finder.find(&text);
+            if found_there.is_none() && is_known {
+                continue;
+            }
+            let counted = letter_at(&text, COUNTED_MAX.min(text.len()));
+            let counts = Counts::of(&text[..counted], &self.words);
             if !is_known {
                 collection.add(&counts);
             }
-            if let Some(there) = self.finder.find(&text) {
+            if let Some(there) = found_there {
                 let hit = Hit {
                     file,
                     score: None,
@@ -243,8 +274,7 @@ impl TextSearch<'_> {
             ..hit
         });
         let mut scored: Vec<Hit> = scored.collect();
-        let score = |hit: &Hit| hit.score.unwrap_or(0.0);
-        scored.sort_by(|a, b| score(b).total_cmp(&score(a)));
+        scored.sort_by(best_first);
         scored
     }
 }
@@ -298,10 +328,10 @@ impl Handler for Text {
         }
         let seen = self.shared.seen();
         let answered = Text::collection(&asked.words, seen.view.as_ref()).and_then(|collection| {
-            let unindexed = self.unindexed(&asked, &seen, sink);
-            let others = asked.read_all(unindexed, collection.clone(), sink);
+            let Unindexed { whole, grown } = self.unindexed(&asked, &seen, sink);
+            let others = asked.read_all(whole, collection, sink);
             match &seen.view {
-                Some(view) => self.merge(&asked, view, others, sink, &collection),
+                Some(view) => self.merge(&asked, (&seen, view), others, &grown, sink),
                 None => {
                     sink.partial(Gap::of_many(GapReason::Unread));
                     give(others, sink);
@@ -317,42 +347,16 @@ impl Handler for Text {
     }
 }
 
-/// Notes which long files were given.
-struct Uncut<'s> {
-    sink: &'s mut dyn Sink,
-    /// Long files that were not given yet.
-    cut: &'s mut BTreeSet<String>,
+/// What comes beside the files of the index that have all words in one document, the best first.
+struct Others<'o, 'c> {
+    left: &'o mut Peekable<IntoIter<Other>>,
+    checking: &'o mut Checking<'c>,
 }
 
-impl Sink for Uncut<'_> {
-    fn hit(&mut self, hit: Hit) -> Flow {
-        self.cut.remove(&hit.file.name);
-        self.sink.hit(hit)
-    }
-
-    fn flow(&self) -> Flow {
-        self.sink.flow()
-    }
-
-    fn partial(&mut self, gap: Gap) {
-        self.sink.partial(gap);
-    }
-
-    fn room(&self) -> usize {
-        self.sink.room()
-    }
-
-    fn context_lines(&self) -> usize {
-        self.sink.context_lines()
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.sink.deadline()
-    }
-
-    fn asker(&self) -> Asker {
-        self.sink.asker()
-    }
+/// Orders hits by their scores.
+fn best_first(a: &Hit, b: &Hit) -> std::cmp::Ordering {
+    let score = |hit: &Hit| hit.score.unwrap_or(0.0);
+    score(b).total_cmp(&score(a))
 }
 
 /// Answers about files that are not those of the index.
@@ -372,14 +376,10 @@ fn foreign(asked: &TextSearch<'_>, sink: &mut dyn Sink) -> Result<(), HandlerErr
 
 /// Gives the files that were looked into, and the better ones of `others`. Returns whether more is
 /// welcome.
-fn give_looked(
-    looked: Vec<Looked>,
-    others: &mut Peekable<IntoIter<Hit>>,
-    sink: &mut dyn Sink,
-) -> Flow {
+fn give_looked(looked: Vec<Looked>, others: &mut Others<'_, '_>, sink: &mut dyn Sink) -> Flow {
     for looked in looked {
-        while let Some(other) = others.next_if(|other| other.score >= Some(looked.score)) {
-            if sink.hit(other) == Flow::Stop {
+        while let Some(other) = others.left.next_if(|other| other.score() >= looked.score) {
+            if others.checking.give(other, sink) == Flow::Stop {
                 return Flow::Stop;
             }
         }

@@ -15,6 +15,9 @@ pub(crate) const EVERYTHING: &str = "*";
 /// The term of files of which only the first part has its words in the index; no trigram has it.
 pub(crate) const CUT: &str = "~cut";
 
+/// The term of documents beside which others have words of the same file.
+pub(crate) const PART: &str = "~prt";
+
 /// Words of 64 bits that have a bit for each trigram.
 const SEEN: usize = 1 << 18;
 

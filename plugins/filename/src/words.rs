@@ -302,6 +302,9 @@ fn best_fit(word: &str, name: &str) -> Option<(usize, usize)> {
     if has_signs(word) {
         return name.contains(word).then_some((0, 0));
     }
+    if word.is_ascii() && name.is_ascii() {
+        return ascii_fit(word.as_bytes(), name.as_bytes()).map(|looseness| (0, looseness));
+    }
     words(name).filter_map(|there| fit(word, there)).min()
 }
 
@@ -422,6 +425,33 @@ fn most_wrong(letters: usize) -> usize {
     }
 }
 
+/// Returns the least looseness with which an ASCII name has a word of ASCII letters and digits: what [`fit`] says of its
+/// words, without cutting the name into them.
+fn ascii_fit(word: &[u8], name: &[u8]) -> Option<usize> {
+    let first = word.first()?;
+    let is_edge = |at: Option<usize>| {
+        let letter = at.and_then(|at| name.get(at));
+        letter.is_none_or(|letter| !letter.is_ascii_alphanumeric())
+    };
+    let mut least = None;
+    let mut from = 0;
+    while let Some(found) = name[from..].iter().position(|letter| letter == first) {
+        let at = from + found;
+        from = at + 1;
+        if !name[at..].starts_with(word) {
+            continue;
+        }
+        if !is_edge(at.checked_sub(1)) {
+            least = least.or(Some(2));
+        } else if is_edge(Some(at + word.len())) {
+            return Some(0);
+        } else {
+            least = Some(1);
+        }
+    }
+    least
+}
+
 /// Returns no wrong letters, and the looseness with which `wanted` is in `there`.
 fn fit(wanted: &str, there: &str) -> Option<(usize, usize)> {
     if there == wanted {
@@ -504,6 +534,21 @@ mod tests {
                 let (a, b) = (a.as_bytes(), b.as_bytes());
                 assert_eq!(distance(a, b, wrong), Some(wrong));
                 assert_eq!(distance(a, b, wrong.saturating_sub(1)).is_none(), wrong > 0);
+            }
+        }
+    }
+
+    #[test]
+    fn ascii_names_fit_as_their_words_do() {
+        let names = [
+            "a", "ab", "ba", "a_ab", "bab-a", "aab.b", "b a", "", "_", "aaab ba9", "9a",
+        ];
+        for word in ["a", "b", "ab", "ba", "aab", "9", "a9"] {
+            for name in names {
+                let of_words = words(name).filter_map(|there| fit(word, there)).min();
+                let expected = of_words.map(|(_, looseness)| looseness);
+                let found = ascii_fit(word.as_bytes(), name.as_bytes());
+                assert_eq!(found, expected, "{word} {name}");
             }
         }
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use plugin_api::{Handler, PluginDirectory, PluginFile};
-use plugin_host::{Answers, Directory, DirectoryError, Kind, Lines, rights};
+use plugin_host::{Answers, Directory, DirectoryError, Kind, Lines};
 
 use crate::{ScriptError, handler::ScriptHandler, policy::POLICY_FILE, source};
 
@@ -20,7 +20,7 @@ const EXTENSION: &str = "rhai";
 const SCRIPTS: Kind = Kind {
     name: "scripts",
     files_max: SCRIPTS_MAX,
-    check: rights::check_writers,
+    check: source::check_rights,
     is_plugin: is_script,
 };
 

@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
-use plugin_host::rights::check_writers;
+use plugin_host::{
+    RightsError,
+    rights::{check_owner, check_writers},
+};
 
 use crate::{
     ScriptError,
@@ -15,13 +18,19 @@ use crate::{
 
 /// Makes sure that nobody else can put a script into the directory.
 pub(crate) fn check_directory(directory: &Path) -> Result<(), ScriptError> {
-    Ok(check_writers("the directory", &fs::metadata(directory)?)?)
+    Ok(check_rights("the directory", &fs::metadata(directory)?)?)
 }
 
-/// Reads a script that nobody but its owner can have written.
+/// Checks that nobody but the owner of the node, and root, can write it.
+pub(crate) fn check_rights(what: &'static str, metadata: &fs::Metadata) -> Result<(), RightsError> {
+    check_writers(what, metadata)?;
+    check_owner(what, metadata)
+}
+
+/// Reads a script that nobody but the owner of the node, and root, can have written.
 pub(crate) fn read(path: &Path) -> Result<String, ScriptError> {
     let file = fs::File::open(path)?;
-    check_writers("the file", &file.metadata()?)?;
+    check_rights("the file", &file.metadata()?)?;
     let mut source = Vec::new();
     file.take(SOURCE_MAX as u64 + 1).read_to_end(&mut source)?;
     if source.len() > SOURCE_MAX {

@@ -30,6 +30,12 @@ const WORDS: [&str; 8] = [
     "alder", "birch", "cedar", "dogwood", "elder", "fir", "ginkgo", "hazel",
 ];
 
+/// A line without any of the words.
+const FILLER: &str = "a line that has none of them, as there are many in a log\n";
+
+/// Lines of a long file.
+const LONG_LINES: usize = 1_000;
+
 const FOLDERS: [&str; 4] = ["", "a/", "a/b/", "c/"];
 
 /// The place where a disk is mounted, if one can be.
@@ -153,12 +159,14 @@ impl Garden {
         self.history.push(step.unwrap_or_default());
     }
 
+    /// Writes a file: now and then one so long that only what is appended to it is indexed.
     fn write(&mut self) -> Option<String> {
         let (name, text) = (self.name(), self.text());
+        let lines = *self.dice.of(&[0, 0, 0, LONG_LINES]);
         let path = self.share.join(&name);
         fs::create_dir_all(path.parent()?).ok()?;
-        fs::write(path, &text).ok()?;
-        Some(format!("write {name}: {text}"))
+        fs::write(path, FILLER.repeat(lines) + &text).ok()?;
+        Some(format!("write {name}: {lines} lines, {text}"))
     }
 
     fn append(&mut self) -> Option<String> {

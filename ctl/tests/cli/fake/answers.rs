@@ -270,6 +270,7 @@ impl SearchServer for Answers {
         query: String,
         limit: Option<u32>,
         reach: Option<SearchReach>,
+        _excerpts: Option<u32>,
     ) -> RpcResult<SearchAnswer> {
         let hit = |name: &str| Hit {
             name: name.into(),
@@ -339,7 +340,7 @@ impl SearchStreamServer for Answers {
         reach: Option<SearchReach>,
     ) -> SubscriptionResult {
         let sink = pending.accept().await?;
-        let answer = self.query(query, limit, reach).await?;
+        let answer = self.query(query, limit, reach, None).await?;
         let (hits, summary) = (answer.hits.clone(), answer);
         let done = SearchAnswer {
             hits: Vec::new(),

@@ -17,6 +17,8 @@ use crate::clock::now;
 pub struct Bounds {
     /// Greatest number of hits.
     pub limit: usize,
+    /// Number of hits, the best ones, that have to come with their places in the files.
+    pub excerpts: usize,
     /// Most bytes of hits in memory, about.
     pub bytes: usize,
     /// The time to stop.
@@ -174,6 +176,10 @@ impl Sink for Bounded<'_> {
         self.wanted.limit.saturating_sub(self.pushed)
     }
 
+    fn excerpts(&self) -> usize {
+        self.wanted.excerpts.saturating_sub(self.pushed)
+    }
+
     fn deadline(&self) -> Option<Instant> {
         Some(self.wanted.deadline)
     }
@@ -223,6 +229,7 @@ mod tests {
         let files: Arc<dyn Files> = Catalogue::new(&share);
         let wanted = Bounds {
             limit,
+            excerpts: limit,
             bytes,
             deadline: Instant::now() + within,
             asker: Asker::Owner,

@@ -3,6 +3,7 @@
 //! # Invariants
 //! - Files whose names fit come first, and a file comes once.
 //! - A pattern that fits a name finds names alone.
+//! - Every file that is found by its text comes with its place there: that says how it was found.
 //! - A text that means nothing to the handler of contents finds names alone. The owner is
 //!   told what is wrong with it if there are none.
 

@@ -208,6 +208,7 @@ fn begin(asked: Searched<'_>, query: String, limit: usize) -> Result<Search, Syn
     let wanted = SearchWanted {
         query,
         limit,
+        excerpts: 0,
         time: TIME,
         reach: SearchReach::Sure,
     };

@@ -10,7 +10,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{Context, blobs, bundle, files, hosts, network, page, rpc, search};
+use super::{Context, blobs, bundle, files, hosts, network, page, rpc, search, unread};
 use crate::client::SERVER_NAME;
 
 /// Headers of every answer.
@@ -24,13 +24,15 @@ const HEADERS: [(HeaderName, HeaderValue); 2] = [
 
 /// Returns the routes of the peer port.
 pub(super) fn router(context: Arc<Context>) -> Router {
+    let bound = axum::middleware::from_fn_with_state(Arc::clone(&context), unread::bound);
+    let bounded = get(search::search).layer(bound);
     Router::new()
         .route("/", get(page::page).post(rpc::rpc))
         .route("/files/{*name}", get(files::file).post(rpc::rpc))
         .route("/blobs", post(bundle::bundle).fallback(other))
         .route("/blobs/{digest}", get(blobs::blob).post(rpc::rpc))
         .route("/blobs/{digest}/tree", get(blobs::tree).post(rpc::rpc))
-        .route("/search", get(search::search).post(rpc::rpc))
+        .route("/search", bounded.post(rpc::rpc))
         .fallback(other)
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&context),

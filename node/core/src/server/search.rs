@@ -140,6 +140,7 @@ fn bounds(context: &Context, limit: usize, deadline: Instant) -> Bounds {
     };
     Bounds {
         limit,
+        excerpts: usize::MAX,
         bytes,
         deadline,
         asker: handlers::Asker::Stranger,

@@ -105,6 +105,12 @@ impl Slots {
         timeout(WAIT, turn).await.ok()?.ok()
     }
 
+    /// Takes a slot for `peer` if one is free, without a wait.
+    pub(super) fn try_take(&self, peer: IpAddr) -> Option<Slot> {
+        let is_taken = lock(&self.0).try_enter(peer);
+        is_taken.then(|| self.slot(peer))
+    }
+
     fn slot(&self, peer: IpAddr) -> Slot {
         Slot(Some((self.clone(), peer)))
     }
@@ -163,9 +169,17 @@ impl<W> Queue<W> {
         }
     }
 
-    fn enter(&mut self, peer: IpAddr, waiter: W) -> Entered {
-        if self.may_take(peer) {
+    /// Takes a slot if `peer` may have one. Returns whether it did.
+    fn try_enter(&mut self, peer: IpAddr) -> bool {
+        let may_take = self.may_take(peer);
+        if may_take {
             self.take(peer);
+        }
+        may_take
+    }
+
+    fn enter(&mut self, peer: IpAddr, waiter: W) -> Entered {
+        if self.try_enter(peer) {
             return Entered::Now;
         }
         let of_all = self.waiting.values().map(VecDeque::len).sum::<usize>();

@@ -38,6 +38,7 @@ use super::{
     content::{Content, Origin},
     front::Remote,
     slots::{Slot, Slots},
+    unread::UNREAD_MAX,
 };
 use crate::{bucket::source_of, counters::Counters, disk::Disk, rate::Rate};
 
@@ -63,6 +64,8 @@ pub struct Uploads {
     slots: Slots,
     bundles: Slots,
     relays: Slots,
+    /// Long answers without content that are not read yet.
+    unread: Slots,
     rate: Rate,
     disk: Disk,
     running: Arc<AtomicUsize>,
@@ -131,12 +134,18 @@ impl Uploads {
             slots: Slots::shared(slots_of(&rate)),
             bundles: Slots::shared(BUNDLES_MAX),
             relays: Slots::shared(RELAYS_MAX),
+            unread: Slots::shared(UNREAD_MAX),
             rate,
             disk,
             running: Arc::default(),
             memory: Memory::default(),
             counters,
         }
+    }
+
+    /// Returns a place for a long answer without content, if there is one for this source.
+    pub(super) fn place_for_answer(&self, remote: Remote) -> Option<Slot> {
+        self.unread.try_take(source_of(remote.ip()))
     }
 
     /// Begins an answer to `remote`. Waits for a slot if the content may be long.

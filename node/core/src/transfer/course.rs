@@ -6,6 +6,8 @@
 //!   the content, so nothing is given up meanwhile.
 //! - If nothing was received, holders that are away are waited for [`PATIENCE`] long, in which a node restarts or a
 //!   machine wakes up.
+//! - A fetch of a name that received nothing looks for the file once more if a holder had other content by then: the
+//!   file was written between the search and the fetch.
 //! - A fetch of a name gives the kept part up for other content of that name if a former holder now has that, or if
 //!   nobody had the old content for [`CHANGED_AFTER`].
 //! - An unverified answer is asked for only if a name is fetched and nothing of any digest is held.
@@ -26,6 +28,9 @@ pub(super) const CHANGED_AFTER: Duration = Duration::from_secs(90);
 
 /// First pause before the holders are asked again.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
+
+/// Pause before a holder that has other content by now is asked for that.
+const PAUSE_WRITTEN: Duration = Duration::from_millis(250);
 
 /// Longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -58,6 +63,8 @@ pub(super) struct Round {
     pub(super) progressed: bool,
     /// True if a holder was found that could not be reached or broke off.
     pub(super) away: bool,
+    /// True if a holder was found that did not have the content any more.
+    pub(super) gone: bool,
     /// The time after which a busy holder wants to be asked again.
     pub(super) busy: Option<Duration>,
     pub(super) other: OtherContent,
@@ -82,12 +89,18 @@ pub(super) struct Course {
     goal: Goal,
     /// The time when the last piece came, or the fetch began.
     since: Instant,
+    /// True if it looked once more for content that was gone.
+    looked_again: bool,
 }
 
 impl Course {
     /// Creates the course of a fetch that begins now.
     pub(super) fn new(goal: Goal, now: Instant) -> Course {
-        Course { goal, since: now }
+        Course {
+            goal,
+            since: now,
+            looked_again: false,
+        }
     }
 
     /// Returns whether an answer to `query` may be taken.
@@ -106,6 +119,10 @@ impl Course {
             return Next::Wait(busy.clamp(PAUSE_FIRST, PAUSE_MAX));
         }
         match round.holding {
+            Holding::Nothing if round.gone && self.goal == Goal::Name && !self.looked_again => {
+                self.looked_again = true;
+                Next::Wait(PAUSE_WRITTEN)
+            }
             Holding::Nothing if round.away && waited < PATIENCE => Next::Wait(pause),
             Holding::Nothing => Next::Fail,
             Holding::Pieces if waited >= KEEP_FOR => Next::Expire,
@@ -141,6 +158,7 @@ mod tests {
             holding,
             progressed: false,
             away: true,
+            gone: false,
             busy: None,
             other: OtherContent::None,
         }
@@ -182,6 +200,21 @@ mod tests {
             ..round
         };
         assert_eq!(course.next(nobody, begun), Next::Fail);
+    }
+
+    #[test]
+    fn content_of_a_name_that_is_gone_is_looked_for_once_more() {
+        let begun = Instant::now();
+        let gone = Round {
+            away: false,
+            gone: true,
+            ..round(Holding::Nothing)
+        };
+        let mut course = Course::new(Goal::Name, begun);
+        assert_eq!(course.next(gone, begun), Next::Wait(PAUSE_WRITTEN));
+        assert_eq!(course.next(gone, begun), Next::Fail);
+        let mut course = Course::new(CONTENT, begun);
+        assert_eq!(course.next(gone, begun), Next::Fail);
     }
 
     #[test]
@@ -249,7 +282,7 @@ mod tests {
                     1 => OtherContent::Offered,
                     _ => OtherContent::Changed,
                 };
-                let round = Round { holding: Holding::Pieces, progressed, away: true, busy: None, other };
+                let round = Round { holding: Holding::Pieces, progressed, away: true, gone: false, busy: None, other };
                 if progressed { last = now }
                 match course.next(round, now) {
                     Next::Wait(pause) => {

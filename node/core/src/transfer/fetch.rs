@@ -170,10 +170,12 @@ struct Over {
 struct Trouble {
     last: Option<Failure>,
     away: bool,
+    gone: bool,
 }
 
 impl Trouble {
     fn note(&mut self, failure: Failure) {
+        self.gone |= failure.is_gone();
         self.away |= failure.is_away();
         self.last = Some(failure);
     }
@@ -472,6 +474,7 @@ impl Fetch<'_> {
             holding: self.holding(),
             progressed: self.bytes() > before,
             away: trouble.away,
+            gone: trouble.gone,
             busy: self
                 .busy
                 .first()

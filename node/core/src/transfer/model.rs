@@ -156,6 +156,8 @@ impl Random {
 struct Peer {
     is_book: bool,
     content: usize,
+    /// Content that it has as soon as it told of the one before.
+    written: Vec<usize>,
     is_up: bool,
     stalls: bool,
     lies: bool,
@@ -175,6 +177,7 @@ impl Peer {
         Peer {
             is_book,
             content,
+            written: Vec::new(),
             is_up: true,
             stalls: false,
             lies: false,
@@ -306,7 +309,11 @@ impl World {
                     return Ok(whole(kind, response::value(&found.to_value())));
                 }
                 let fits = match find.wanted {
-                    FindWanted::Name(name) => name == FILE,
+                    FindWanted::Name(name) => {
+                        let peer = &mut lock(&self.peers)[n];
+                        peer.content = peer.written.pop().unwrap_or(peer.content);
+                        name == FILE
+                    }
                     FindWanted::Digest(digest) => digest == content.tree.digest(),
                     FindWanted::Query(_) => false,
                 };

@@ -129,6 +129,11 @@ impl Failure {
         )
     }
 
+    /// Returns whether the holder has other content by now, or none.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.error, Fault::BrokeOff(CallError::Absent))
+    }
+
     pub(super) fn is_lie(&self) -> bool {
         matches!(self.error, Fault::Lied)
     }

@@ -3,7 +3,7 @@
 //! A name is kept in two parts: its directory, shared by all files of the
 //! chunk that are in it, and its last part, in one text with those of the
 //! others. So a word is looked for in a whole chunk at the speed of memory, and
-//! a file costs 48 bytes and the length of its last part, twice if it
+//! a file costs 48 bytes and the length of its last part, twice if this part
 //! is not in lower case.
 
 use std::{
@@ -76,8 +76,8 @@ pub(crate) struct Chunk {
     records: Box<[Record]>,
     /// The last parts, each with [`END`] behind it.
     names: Box<str>,
-    /// The same in lower case, if that is another text.
-    lower: Option<Lower>,
+    /// Those that are another text in lower case.
+    lower: Lower,
     /// Made when it is first asked for.
     words: OnceLock<WordFilter>,
     /// Words that are not ASCII, each a line: folded, [`FOLDED`], in lower case. Made when
@@ -124,11 +124,61 @@ fn hash(word: &str) -> u64 {
     hasher.finish()
 }
 
+/// Last parts in lower case, of the files for which that is another text.
 #[derive(Debug)]
 struct Lower {
     names: Box<str>,
-    /// The ends of the last part of each file.
+    /// The places of the files in the chunk, in order.
+    files: Box<[u16]>,
+    /// The end of the last part of each.
     ends: Box<[u32]>,
+}
+
+/// A place in a chunk fits.
+const _: () = assert!(CHUNK_MAX <= 1 << u16::BITS);
+
+impl Lower {
+    /// Returns the last parts of `records` in lower case, where that is another text.
+    fn of(names: &str, records: &[Record]) -> Lower {
+        let (mut lower, mut files, mut ends) = (String::new(), Vec::new(), Vec::new());
+        let mut start = 0;
+        for (at, record) in (0..).zip(records) {
+            let name = &names[start..record.end as usize];
+            start = record.end as usize + END.len_utf8();
+            let length = lower.len();
+            if name.is_ascii() {
+                if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                    lower.push_str(name);
+                    lower[length..].make_ascii_lowercase();
+                }
+            } else {
+                let text = name.to_lowercase();
+                if text != name {
+                    lower.push_str(&text);
+                }
+            }
+            if lower.len() > length {
+                files.push(at);
+                ends.push(u32::try_from(lower.len()).unwrap_or(u32::MAX));
+                lower.push(END);
+            }
+        }
+        Lower {
+            names: lower.into(),
+            files: files.into(),
+            ends: ends.into(),
+        }
+    }
+
+    /// Returns the places of files with their last parts in lower case.
+    fn iter(&self) -> impl Iterator<Item = (usize, &str)> {
+        let mut start = 0;
+        self.files.iter().zip(&self.ends).map(move |(file, end)| {
+            let name = &self.names[start..*end as usize];
+            start = *end as usize + END.len_utf8();
+            (usize::from(*file), name)
+        })
+    }
 }
 
 /// A file of a chunk.
@@ -212,21 +262,38 @@ impl Chunk {
     /// which has no `/`.
     pub(super) fn mark(&self, finder: &Finder<'_>, marked: &mut Marks) {
         self.mark_directories(finder, marked);
-        let (text, end): (&str, &dyn Fn(usize) -> u32) = match &self.lower {
-            None => (&self.names, &|at| self.records[at].end),
-            Some(lower) => (&lower.names, &|at| lower.ends[at]),
-        };
-        let mut at = 0;
-        let mut from = 0;
-        while let Some(found) = finder.find(&text.as_bytes()[from..]) {
-            at = first_from(at, self.len(), |at| end(at) as usize >= from + found);
-            if at == self.len() {
-                return;
-            }
+        // What has the text as it is has it in lower case, too.
+        let end = |at: usize| self.records[at].end as usize;
+        mark_names(&self.names, self.len(), end, finder, &mut |at| {
             marked.set(at);
-            from = end(at) as usize;
-            at += 1;
+        });
+        let lower = &self.lower;
+        let end = |at: usize| lower.ends[at] as usize;
+        mark_names(&lower.names, lower.ends.len(), end, finder, &mut |at| {
+            marked.set(usize::from(lower.files[at]));
+        });
+    }
+}
+
+/// Calls `each` with the numbers of `count` names that have the text of `finder`. They stand in
+/// `names`, one behind the other, and `end` says where each ends.
+fn mark_names(
+    names: &str,
+    count: usize,
+    end: impl Fn(usize) -> usize,
+    finder: &Finder<'_>,
+    each: &mut dyn FnMut(usize),
+) {
+    let mut at = 0;
+    let mut from = 0;
+    while let Some(found) = finder.find(&names.as_bytes()[from..]) {
+        at = first_from(at, count, |at| end(at) >= from + found);
+        if at == count {
+            return;
         }
+        each(at);
+        from = end(at);
+        at += 1;
     }
 }
 
@@ -271,12 +338,13 @@ impl Chunk {
 
     /// The names of the directories, and all last parts, in lower case.
     fn texts(&self) -> impl Iterator<Item = &str> {
-        let lower = self.lower.as_ref();
-        let names = lower.map_or(&self.names, |lower| &lower.names);
+        let mut lower = self.lower.iter().peekable();
+        let names = (0..self.len()).map(move |at| {
+            let other = lower.next_if(|(file, _)| *file == at);
+            other.map_or_else(|| self.file(at).last, |(_, name)| name)
+        });
         let directories = self.directories.iter();
-        directories
-            .map(|directory| &*directory.lower)
-            .chain([&**names])
+        directories.map(|directory| &*directory.lower).chain(names)
     }
 
     fn mark_directories(&self, finder: &Finder<'_>, marked: &mut Marks) {
@@ -320,7 +388,7 @@ fn first_from(from: usize, to: usize, is: impl Fn(usize) -> bool) -> usize {
 }
 
 /// Files of a chunk.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Marks([u64; CHUNK_MAX / 64]);
 
 impl Marks {
@@ -411,7 +479,7 @@ impl ChunkBuilder {
         if records.is_empty() {
             return None;
         }
-        let lower = lower(&names);
+        let lower = Lower::of(&names, &records);
         Some(Arc::new(Chunk {
             directories: directories.into(),
             records: records.into(),
@@ -421,18 +489,4 @@ impl ChunkBuilder {
             folded: OnceLock::new(),
         }))
     }
-}
-
-/// Returns the names in lower case, if that is another text.
-fn lower(names: &str) -> Option<Lower> {
-    let text = names.to_lowercase();
-    if text == names {
-        return None;
-    }
-    let ends = text.match_indices(END);
-    let ends = ends.map(|(end, _)| u32::try_from(end).unwrap_or(u32::MAX));
-    Some(Lower {
-        ends: ends.collect(),
-        names: text.into(),
-    })
 }

@@ -11,7 +11,10 @@ use std::{cmp::Ordering, sync::Arc};
 use memchr::memmem::Finder;
 use plugin_api::{FileInfo, Flow};
 
-use super::chunk::{CHUNK_MAX, Chunk, ChunkBuilder, File, Marks, Meta};
+use super::{
+    chunk::{CHUNK_MAX, Chunk, ChunkBuilder, File, Marks, Meta},
+    marking,
+};
 
 /// A chunk with fewer files takes in the next one when it is rebuilt.
 const CHUNK_MIN: usize = CHUNK_MAX / 8;
@@ -19,6 +22,9 @@ const CHUNK_MIN: usize = CHUNK_MAX / 8;
 /// Files that do not fit into one chunk are cut into pieces of this length, so that a
 /// few more files fit into each.
 const CHUNK_NEW: usize = CHUNK_MAX / 4 * 3;
+
+/// Chunks from which on two threads look through their names.
+const SHARED_FROM: usize = 64;
 
 /// A name and its file now; nothing if it is gone.
 pub(crate) type Change = (String, Option<Meta>);
@@ -131,37 +137,14 @@ impl View {
         visit: &mut dyn FnMut(File<'v>) -> Flow,
     ) {
         let needles: Vec<Needle<'_>> = texts.iter().map(|text| Needle::of(text)).collect();
-        let (first, mut skipped) = self.place(prefix);
-        let mut lower = String::new();
-        for chunk in &self.chunks[first.min(self.chunks.len())..] {
-            let mut each = |at: usize| {
-                let file = chunk.file(at);
-                if has_prefix(&file, prefix) {
-                    visit(file)
-                } else {
-                    Flow::Stop
-                }
-            };
-            let from = std::mem::take(&mut skipped);
-            if from < chunk.len() && !has_prefix(&chunk.file(from), prefix) {
-                return;
-            }
-            let flow = if texts.is_empty() {
-                until_stop(from..chunk.len(), &mut each)
-            } else {
-                let mut marks = Marks::none();
-                for needle in &needles {
-                    chunk.mark(&needle.finder, &mut marks);
-                }
-                let marked = marks.iter().filter(|at| *at >= from);
-                let sure = needles.iter().all(|needle| needle.is_whole);
-                let marked = marked.filter(|at| sure || has_one(chunk, *at, texts, &mut lower));
-                until_stop(marked, &mut each)
-            };
-            if flow == Flow::Stop {
-                return;
-            }
-        }
+        let (first, skipped) = self.place(prefix);
+        let chunks = &self.chunks[first.min(self.chunks.len())..];
+        let mut run = |marks: &marking::MarksOf<'_>| {
+            visit_chunks(chunks, skipped, (prefix, texts), &needles, marks, visit);
+        };
+        let mark = |chunk: usize| marked(&chunks[chunk], &needles);
+        let is_many = chunks.len() >= SHARED_FROM && !texts.is_empty();
+        marking::shared(chunks.len(), is_many, &mark, &mut run);
     }
 
     /// Calls `visit` with each word of the names that is not ASCII and has `text`, which is
@@ -227,11 +210,60 @@ impl View {
     }
 }
 
+/// Calls `visit` with the files of `chunks` from the place `skipped` on that fit, until it stops.
+fn visit_chunks<'v>(
+    chunks: &'v [Arc<Chunk>],
+    mut skipped: usize,
+    (prefix, texts): (&str, &[String]),
+    needles: &[Needle<'_>],
+    marks: &dyn Fn(usize) -> Marks,
+    visit: &mut dyn FnMut(File<'v>) -> Flow,
+) {
+    let mut lower = String::new();
+    for (number, chunk) in chunks.iter().enumerate() {
+        let mut each = |at: usize| {
+            let file = chunk.file(at);
+            if has_prefix(&file, prefix) {
+                visit(file)
+            } else {
+                Flow::Stop
+            }
+        };
+        let from = std::mem::take(&mut skipped);
+        if from < chunk.len() && !has_prefix(&chunk.file(from), prefix) {
+            return;
+        }
+        let flow = if texts.is_empty() {
+            until_stop(from..chunk.len(), &mut each)
+        } else {
+            let marks = marks(number);
+            let marked = marks.iter().filter(|at| *at >= from);
+            let sure = needles.iter().all(|needle| needle.is_whole);
+            let marked = marked.filter(|at| sure || has_one(chunk, *at, texts, &mut lower));
+            until_stop(marked, &mut each)
+        };
+        if flow == Flow::Stop {
+            return;
+        }
+    }
+}
+
+/// Returns the files of a chunk whose names have one of the texts, or a part of one.
+fn marked(chunk: &Chunk, needles: &[Needle<'_>]) -> Marks {
+    let mut marks = Marks::none();
+    for needle in needles.iter().filter(|needle| needle.is_lower) {
+        chunk.mark(&needle.finder, &mut marks);
+    }
+    marks
+}
+
 /// A text that is looked for.
 struct Needle<'t> {
     finder: Finder<'t>,
     /// True if a file that is found has the text; else it has a part of it.
     is_whole: bool,
+    /// True if it is in lower case; no name in lower case has another text.
+    is_lower: bool,
 }
 
 impl<'t> Needle<'t> {
@@ -242,6 +274,7 @@ impl<'t> Needle<'t> {
         Needle {
             finder: Finder::new(part.as_bytes()),
             is_whole: part.len() == text.len(),
+            is_lower: !text.chars().any(char::is_uppercase),
         }
     }
 }

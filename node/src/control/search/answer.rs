@@ -36,7 +36,13 @@ pub(super) fn refusal(
         return Ok(());
     }
     let QueryError::NoHandler { prefix, known } = error else {
-        return Err(ApiError::new(ErrorCode::Usage, error.to_string()));
+        let code = match error {
+            QueryError::Handler(HandlerError::Failed { .. } | HandlerError::Files(_)) => {
+                ErrorCode::Failed
+            }
+            _ => ErrorCode::Usage,
+        };
+        return Err(ApiError::new(code, error.to_string()));
     };
     if search.is_answered_by_peers() || of_peers.contains_key(prefix) {
         return Ok(());

@@ -133,11 +133,38 @@ impl TerminatingWrite for Writing {
     }
 }
 
+/// Bytes that are read at a time where short parts follow each other, as when segments are merged.
+const AHEAD: usize = 16 * 1024;
+
 /// A file that is read.
 #[derive(Debug)]
 struct Reading {
     file: File,
     length: usize,
+    ahead: Mutex<Ahead>,
+}
+
+/// The bytes of a file that were read last.
+#[derive(Debug, Default)]
+struct Ahead {
+    /// The start of `bytes` in the file.
+    from: usize,
+    bytes: Vec<u8>,
+    /// The end of what somebody wanted last.
+    end: usize,
+}
+
+impl Ahead {
+    /// Returns the part of the bytes in `range`, if all of it is there.
+    fn part(&self, range: &Range<usize>) -> Option<&[u8]> {
+        let start = range.start.checked_sub(self.from)?;
+        self.bytes.get(start..range.end.checked_sub(self.from)?)
+    }
+
+    /// Returns true if `range` follows what was wanted last, with a small gap at most.
+    fn is_next(&self, range: &Range<usize>) -> bool {
+        range.len() < AHEAD && (self.end..self.end + AHEAD).contains(&range.start)
+    }
 }
 
 impl HasLen for Reading {
@@ -148,6 +175,19 @@ impl HasLen for Reading {
 
 impl FileHandle for Reading {
     fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        if ahead.is_next(&range) && ahead.part(&range).is_none() {
+            let left = self.length.saturating_sub(range.start);
+            let mut bytes = std::mem::take(&mut ahead.bytes);
+            bytes.resize(left.min(AHEAD).max(range.len()), 0);
+            self.file.read_exact_at(&mut bytes, range.start as u64)?;
+            (ahead.from, ahead.bytes) = (range.start, bytes);
+        }
+        ahead.end = range.end;
+        if let Some(part) = ahead.part(&range) {
+            return Ok(OwnedBytes::new(part.to_vec()));
+        }
+        drop(ahead);
         let mut bytes = vec![0; range.len()];
         self.file.read_exact_at(&mut bytes, range.start as u64)?;
         Ok(OwnedBytes::new(bytes))
@@ -159,7 +199,11 @@ impl Directory for StoreDirectory {
         let open = || {
             let file = File::open(self.path(name))?;
             let length = usize::try_from(sealed::length(&file)?).map_err(io::Error::other)?;
-            Ok(Reading { file, length })
+            Ok(Reading {
+                file,
+                length,
+                ahead: Mutex::default(),
+            })
         };
         let file = open().map_err(|error| not_read(name, error))?;
         Ok(Arc::new(file))
@@ -263,5 +307,36 @@ fn not_read(name: &Path, error: io::Error) -> OpenReadError {
     match error.kind() {
         io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(name.to_owned()),
         _ => OpenReadError::wrap_io_error(error, name.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_file_are_its_bytes_in_whatever_order_they_are_read() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("file");
+        let all: Vec<u8> = (0..20_000_u32).flat_map(u32::to_le_bytes).collect();
+        fs::write(&path, &all).unwrap();
+        let reading = Reading {
+            file: File::open(&path).unwrap(),
+            length: all.len(),
+            ahead: Mutex::default(),
+        };
+        let mut at = 0;
+        for step in 0..5_000 {
+            let length = [0, 3, 100, 20_000][step % 4];
+            let range = at..(at + length).min(all.len());
+            let read = reading.read_bytes(range.clone()).unwrap();
+            assert_eq!(read.as_slice(), &all[range.clone()], "{range:?}");
+            at = match step % 7 {
+                0 => (step * 7_919) % all.len(),
+                _ => (range.end + step % 3) % all.len(),
+            };
+        }
+        let end = all.len();
+        assert!(reading.read_bytes(end - 1..end + 1).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! Asking the index: which files may match a pattern, and which fit words best.
 
-use std::ops::Bound;
+use std::{collections::BTreeSet, ops::Bound};
 
 use plugin_words::{Fit, Word};
 use tantivy::{
@@ -27,6 +27,9 @@ const TRIGRAMS_ASKED: usize = 12;
 #[derive(Clone, Debug)]
 pub(crate) struct Best {
     pub(crate) name: String,
+    /// The version of the file that was read.
+    pub(crate) version: u64,
+    pub(crate) fit: Fit,
     pub(crate) score: f64,
 }
 
@@ -84,18 +87,21 @@ impl View {
     }
 
     /// Returns the names of the files that have more text than is in the index.
-    pub(crate) fn cut(&self) -> Result<Vec<String>, StoreError> {
-        unbroken("it was asked for long files", || {
-            let term = Term::from_field_text(self.fields.trigrams, CUT);
-            if self.searcher.doc_freq(&term)? == 0 {
-                return Ok(Vec::new());
-            }
-            let found = self
-                .searcher
-                .search(&*self.trigram(CUT), &DocSetCollector)?;
-            let names = found.into_iter().map(|address| self.name(address));
-            names.collect()
-        })
+    pub(crate) fn cut(&self) -> Result<BTreeSet<String>, StoreError> {
+        unbroken("it was asked for long files", || self.marked(CUT))
+    }
+
+    /// Returns the names of the files that have a document with this mark.
+    pub(super) fn marked(&self, mark: &str) -> Result<BTreeSet<String>, StoreError> {
+        let term = Term::from_field_text(self.fields.trigrams, mark);
+        if self.searcher.doc_freq(&term)? == 0 {
+            return Ok(BTreeSet::new());
+        }
+        let found = self
+            .searcher
+            .search(&*self.trigram(mark), &DocSetCollector)?;
+        let names = found.into_iter().map(|address| self.name(address));
+        names.collect()
     }
 
     /// Returns the best files that have what is `wanted` of words, exactly or folded but not
@@ -119,9 +125,14 @@ impl View {
             let top = TopDocs::with_limit(limit).and_offset(offset);
             let found = self.searcher.search(&query, &top.order_by_score())?;
             let best = found.into_iter().map(|(score, address)| {
-                let name = self.name(address)?;
-                let score = score_of(fit, f64::from(score));
-                Ok(Best { name, score })
+                let document: TantivyDocument = self.searcher.doc(address)?;
+                let (name, version) = self.fields.stored(&document)?;
+                Ok(Best {
+                    name,
+                    version,
+                    fit,
+                    score: score_of(fit, f64::from(score)),
+                })
             });
             best.collect()
         })
@@ -171,7 +182,7 @@ impl View {
         })
     }
 
-    fn name(&self, address: DocAddress) -> Result<String, StoreError> {
+    pub(super) fn name(&self, address: DocAddress) -> Result<String, StoreError> {
         let document: TantivyDocument = self.searcher.doc(address)?;
         Ok(self.fields.stored(&document)?.0)
     }
@@ -187,7 +198,7 @@ impl View {
         joined(Occur::Must, groups.collect())
     }
 
-    fn word(&self, wanted: &WantedWord, fit: Fit) -> Box<dyn Query> {
+    pub(super) fn word(&self, wanted: &WantedWord, fit: Fit) -> Box<dyn Query> {
         let mut terms = vec![wanted.word.exact().to_owned()];
         if fit == Fit::Folded {
             terms.extend(wanted.word.folded_terms());

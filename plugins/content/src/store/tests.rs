@@ -18,9 +18,14 @@ fn add(store: &mut Store, name: &str, text: &str, replaces: bool) {
         version: text.len() as u64,
         text: text.to_owned(),
         blocks: blocks.finish(true),
+        is_part: false,
         is_cut: false,
     };
-    store.add(file, replaces).unwrap();
+    if replaces {
+        let key = store.keys().of(name);
+        store.remove(key).unwrap();
+    }
+    store.add(file).unwrap();
 }
 
 fn found(store: &Store, pattern: &str) -> Vec<String> {

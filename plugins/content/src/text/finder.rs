@@ -29,6 +29,18 @@ pub(super) struct TextMatch {
     pub(super) fit: Fit,
 }
 
+/// A match that is gathered from parts of a text, one after the other.
+pub(super) struct Gathered<'f> {
+    finder: &'f Finder,
+    /// The best fit of each group so far.
+    fits: Vec<Option<Fit>>,
+    is_out: bool,
+    best: Option<(Rank, Excerpt)>,
+}
+
+/// The rank of a line: how many groups of the query it has, and how many of them exactly.
+type Rank = (usize, usize);
+
 /// A phrase, and a search for its first word in ASCII.
 struct Prepared {
     phrase: Phrase,
@@ -65,55 +77,78 @@ impl Finder {
             && matches!(self.with.as_slice(), [group] if group.iter().all(is_one))
     }
 
+    /// Returns true if what a text has is decided by the words that it has, so that an index of
+    /// words knows it: no phrases, no signs, nothing that is left out.
+    pub(super) fn wants_words_alone(&self) -> bool {
+        let mut all = self.with.iter().flatten();
+        self.without.is_empty() && all.all(|prepared| prepared.phrase.is_word())
+    }
+
+    /// Returns true if a match may begin in one part of a text and end in the next.
+    pub(super) fn wants_phrases(&self) -> bool {
+        let mut all = self.with.iter().flatten().chain(&self.without);
+        all.any(|prepared| prepared.phrase.words.len() > 1)
+    }
+
     /// Returns the best line of `text`, if it has all that is asked for.
     pub(super) fn find(&self, text: &str) -> Option<TextMatch> {
         let is_ascii = text.is_ascii();
-        let most = if self.with.len() == 1 { 1 } else { PLACES_MAX };
         let mut spots = Vec::new();
         let mut worst = Fit::Exact;
-        for (n, group) in self.with.iter().enumerate() {
-            let mut best = None;
-            for prepared in group {
-                let found = prepared.spots(text, is_ascii, most);
-                best = best
-                    .into_iter()
-                    .chain(found.iter().map(|spot| spot.fit))
-                    .min();
-                spots.extend(found.into_iter().map(|spot| (n, spot)));
-            }
-            worst = worst.max(best?);
+        for n in 0..self.with.len() {
+            worst = worst.max(self.spots_of(n, text, is_ascii, &mut spots)?);
         }
-        let is_out = |prepared: &Prepared| !prepared.spots(text, is_ascii, 1).is_empty();
-        if self.without.iter().any(is_out) {
+        if self.is_out(text, is_ascii) {
             return None;
         }
+        let (begin, _) = best_line(text, &spots);
         Some(TextMatch {
-            excerpt: self.excerpt(text, is_ascii, &spots),
+            excerpt: self.excerpt(text, is_ascii, begin),
             fit: worst,
         })
     }
 
-    /// Returns the line with most of the query; of several, the one that fits best, and
-    /// of those the first.
-    fn excerpt(&self, text: &str, is_ascii: bool, spots: &[(usize, Spot)]) -> Excerpt {
-        let begin_of_line = |at: usize| text[..at].rfind('\n').map_or(0, |end| end + 1);
-        let mut lines: BTreeMap<usize, BTreeMap<usize, Fit>> = BTreeMap::new();
-        for (group, spot) in spots {
-            let found = lines.entry(begin_of_line(spot.range.start)).or_default();
-            let fit = found.entry(*group).or_insert(spot.fit);
-            *fit = spot.fit.min(*fit);
+    /// Begins to gather a match from parts of a text.
+    pub(super) fn gather(&self) -> Gathered<'_> {
+        Gathered {
+            finder: self,
+            fits: vec![None; self.with.len()],
+            is_out: false,
+            best: None,
         }
-        let mut best = (0, (0, 0));
-        for (begin, found) in lines {
-            let exact = found.values().filter(|fit| **fit == Fit::Exact).count();
-            if (found.len(), exact) > best.1 {
-                best = (begin, (found.len(), exact));
-            }
+    }
+
+    /// Adds places of the group `n` to `spots`. Returns the best fit of them.
+    fn spots_of(
+        &self,
+        n: usize,
+        text: &str,
+        is_ascii: bool,
+        spots: &mut Vec<(usize, Spot)>,
+    ) -> Option<Fit> {
+        let most = if self.with.len() == 1 { 1 } else { PLACES_MAX };
+        let mut best = None;
+        for prepared in &self.with[n] {
+            let found = prepared.spots(text, is_ascii, most);
+            best = best
+                .into_iter()
+                .chain(found.iter().map(|spot| spot.fit))
+                .min();
+            spots.extend(found.into_iter().map(|spot| (n, spot)));
         }
-        let begin = best.0;
+        best
+    }
+
+    /// Returns true if the text has something that is to be left out.
+    fn is_out(&self, text: &str, is_ascii: bool) -> bool {
+        let is_there = |prepared: &Prepared| !prepared.spots(text, is_ascii, 1).is_empty();
+        self.without.iter().any(is_there)
+    }
+
+    /// Returns the line at the byte `begin`.
+    fn excerpt(&self, text: &str, is_ascii: bool, begin: usize) -> Excerpt {
         let line = text[begin..].split('\n').next().unwrap_or_default();
-        let before = &text.as_bytes()[..begin];
-        let number = before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+        let number = memchr::memchr_iter(b'\n', &text.as_bytes()[..begin]).count() as u64 + 1;
         excerpt::of_line(
             line.as_bytes(),
             number,
@@ -145,6 +180,57 @@ impl Finder {
     }
 }
 
+impl Gathered<'_> {
+    /// Looks into the next part of the text. Returns whether more of it can change something.
+    pub(super) fn add(&mut self, text: &str, lines_before: u64) -> bool {
+        let (finder, is_ascii) = (self.finder, text.is_ascii());
+        let mut spots = Vec::new();
+        for (n, fit) in self.fits.iter_mut().enumerate() {
+            let found = finder.spots_of(n, text, is_ascii, &mut spots);
+            *fit = fit.iter().copied().chain(found).min();
+        }
+        self.is_out |= finder.is_out(text, is_ascii);
+        let (begin, rank) = best_line(text, &spots);
+        if self.best.as_ref().is_none_or(|(best, _)| rank > *best) && !spots.is_empty() {
+            let mut excerpt = finder.excerpt(text, is_ascii, begin);
+            excerpt.line = excerpt.line.map(|line| line + lines_before);
+            self.best = Some((rank, excerpt));
+        }
+        let is_found = self.fits.iter().all(Option::is_some) && finder.without.is_empty();
+        !is_found && !self.is_out
+    }
+
+    /// Returns the match, if the parts together have all that is asked for.
+    pub(super) fn finish(self) -> Option<TextMatch> {
+        let fit = self
+            .fits
+            .into_iter()
+            .try_fold(Fit::Exact, |worst, fit| fit.map(|fit| worst.max(fit)));
+        let (_, excerpt) = self.best.filter(|_| !self.is_out)?;
+        Some(TextMatch { excerpt, fit: fit? })
+    }
+}
+
+/// Returns the start of the line with most of the query; of several, the one that fits best, and
+/// of those the first.
+fn best_line(text: &str, spots: &[(usize, Spot)]) -> (usize, Rank) {
+    let begin_of_line = |at: usize| text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let mut lines: BTreeMap<usize, BTreeMap<usize, Fit>> = BTreeMap::new();
+    for (group, spot) in spots {
+        let found = lines.entry(begin_of_line(spot.range.start)).or_default();
+        let fit = found.entry(*group).or_insert(spot.fit);
+        *fit = spot.fit.min(*fit);
+    }
+    let mut best = (0, (0, 0));
+    for (begin, found) in lines {
+        let exact = found.values().filter(|fit| **fit == Fit::Exact).count();
+        if (found.len(), exact) > best.1 {
+            best = (begin, (found.len(), exact));
+        }
+    }
+    best
+}
+
 impl Prepared {
     fn new(phrase: Phrase) -> Result<Prepared, String> {
         let first = phrase.words.first().map_or("", |next| next.word.exact());
@@ -161,6 +247,12 @@ impl Prepared {
 
     /// Returns the first `most` places in a text; with `most` of one, an exact one if there is.
     fn spots(&self, text: &str, is_ascii: bool, most: usize) -> Vec<Spot> {
+        if let Some(matcher) = self.ascii.as_ref().filter(|_| !is_ascii) {
+            let found = self.exact_spots(matcher, text, most);
+            if !found.is_empty() {
+                return found;
+            }
+        }
         let mut found: Vec<Spot> = Vec::new();
         self.visit(text, is_ascii, 0..text.len(), &mut |spot| {
             if most == 1 && !found.is_empty() {
@@ -171,6 +263,19 @@ impl Prepared {
                 found.push(spot);
             }
             found.len() < most || most == 1 && found[0].fit != Fit::Exact
+        });
+        found
+    }
+
+    /// Returns the first `most` places where the words stand letter for letter: much faster than to
+    /// look at every word of a text that is not ASCII.
+    fn exact_spots(&self, matcher: &RegexMatcher, text: &str, most: usize) -> Vec<Spot> {
+        let mut found = Vec::new();
+        self.visit_ascii(matcher, text, 0..text.len(), &mut |spot| {
+            if spot.fit == Fit::Exact {
+                found.push(spot);
+            }
+            found.len() < most
         });
         found
     }

@@ -8,8 +8,9 @@ use std::{
     time::Instant,
 };
 
-use plugin_api::{FileReader, Gap, Hit};
+use plugin_api::{FileInfo, FileReader, Gap, Hit, Sink};
 use plugin_host::Permits;
+use plugin_words::Fit;
 
 use super::TextSearch;
 use crate::{source, store::Best};
@@ -27,14 +28,15 @@ pub(super) struct Looked {
 }
 
 impl TextSearch<'_> {
-    /// Looks into all of `files` until `deadline`, with a helper if one is free. In
-    /// their order.
+    /// Looks into all of `files`, with a helper if one is free. In their order. Only the first ones
+    /// get the excerpts that are still wanted.
     pub(super) fn look_into(
         &self,
         files: &[Best],
         helpers: &Permits,
-        deadline: Option<Instant>,
+        sink: &dyn Sink,
     ) -> Vec<Looked> {
+        let (deadline, excerpts) = (sink.deadline(), sink.excerpts());
         // In order of the names, so that directories are gone through once.
         let mut order: Vec<usize> = (0..files.len()).collect();
         order.sort_unstable_by(|a, b| files[*a].name.cmp(&files[*b].name));
@@ -43,7 +45,9 @@ impl TextSearch<'_> {
             let mut reader = self.files.reader();
             let mut looked = Vec::new();
             while let Some(at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                looked.push((*at, self.look(&files[*at], reader.as_mut(), deadline)));
+                let wants_excerpt = *at < excerpts;
+                let of = self.look(&files[*at], wants_excerpt, reader.as_mut(), deadline);
+                looked.push((*at, of));
             }
             looked
         };
@@ -65,10 +69,11 @@ impl TextSearch<'_> {
     fn look(
         &self,
         best: &Best,
+        wants_excerpt: bool,
         reader: &mut (dyn FileReader + '_),
         deadline: Option<Instant>,
     ) -> Looked {
-        let (hit, gap) = match self.hit(best, reader, deadline) {
+        let (hit, gap) = match self.hit(best, wants_excerpt, reader, deadline) {
             Ok(hit) => (hit, None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => (None, None),
             Err(error) => (None, Some(Gap::of(&best.name, source::gap(&error)))),
@@ -83,12 +88,20 @@ impl TextSearch<'_> {
     fn hit(
         &self,
         best: &Best,
+        wants_excerpt: bool,
         reader: &mut (dyn FileReader + '_),
         deadline: Option<Instant>,
     ) -> io::Result<Option<Hit>> {
         let Some(file) = self.files.known(&best.name).map_err(io::Error::other)? else {
             return Ok(None);
         };
+        if !wants_excerpt && self.is_as_indexed(best, &file, reader)? {
+            return Ok(Some(Hit {
+                file,
+                score: Some(best.score),
+                excerpt: None,
+            }));
+        }
         let stopped = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let mut found = None;
         if self.finder.wants_one_word() && file.size > source::FIRST as u64 {
@@ -104,5 +117,20 @@ impl TextSearch<'_> {
             score: Some(best.score),
             excerpt: Some(found.excerpt),
         }))
+    }
+
+    /// Returns true if the file is the one that was indexed, so that it has what the index says.
+    fn is_as_indexed(
+        &self,
+        best: &Best,
+        file: &FileInfo,
+        reader: &mut (dyn FileReader + '_),
+    ) -> io::Result<bool> {
+        let is_known = best.version != 0 && best.version == file.version;
+        if !is_known || best.fit != Fit::Exact || !self.finder.wants_words_alone() {
+            return Ok(false);
+        }
+        let is_it = reader.has_version(&best.name, best.version);
+        is_it.map_err(io::Error::other)
     }
 }

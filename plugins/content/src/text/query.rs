@@ -186,6 +186,11 @@ impl Phrase {
         is_right.then_some(phrase)
     }
 
+    /// Returns true if it is one whole word without signs.
+    pub(super) fn is_word(&self) -> bool {
+        self.words.len() == 1 && self.lead.is_empty() && self.trail.is_empty() && !self.is_begin
+    }
+
     fn wanted(&self) -> Vec<WantedWord> {
         let last = self.words.len().saturating_sub(1);
         let wanted = self.words.iter().enumerate().map(|(n, next)| WantedWord {

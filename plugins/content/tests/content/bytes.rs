@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::{Gap, GapReason, HandlerError};
+use plugin_api::HandlerError;
 use plugin_content::limits::{LINE_MAX, SHOWN_MAX, TEXT_MAX};
 
 use crate::world::{Found, Indexed, World, at, excerpt, line};
@@ -138,24 +138,100 @@ fn a_line_that_is_too_long_makes_the_answer_partial() {
 #[test]
 fn words_of_a_long_file_are_found_wherever_they_stand() {
     let home = tempfile::tempdir().unwrap();
-    let mut bytes = b"first\n".to_vec();
-    while bytes.len() < TEXT_MAX {
-        bytes.extend_from_slice(b"the same line again and again\n");
+    let same = b"the same line again and again\n";
+    let mut bytes = b"first and foremost\n".to_vec();
+    let grow = |bytes: &mut Vec<u8>, length: usize| {
+        while bytes.len() < length {
+            bytes.extend_from_slice(same);
+        }
+    };
+    grow(&mut bytes, TEXT_MAX - 100);
+    bytes.extend_from_slice(b"a poem that goes\n");
+    bytes.extend_from_slice(b"on and on\n");
+    grow(&mut bytes, 3 * TEXT_MAX);
+    bytes.extend_from_slice("last café\n".as_bytes());
+    let line_of = |text: &[u8]| {
+        let at = memchr::memmem::find(&bytes, text).unwrap();
+        bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u64 + 1
+    };
+    let world = World::of(&[("long", &bytes), ("short", b"last and first\n")]);
+    let indexed = Indexed::open(home.path(), &world).caught_up();
+    let lines = line_of(b"last");
+    let long = |line| at(&[("long", line)]);
+    assert_eq!(indexed.words("foremost"), long(1));
+    assert_eq!(indexed.words("cafe"), long(lines));
+    assert_eq!(indexed.grep("^last caf"), long(lines));
+    for (query, line) in [
+        ("foremost café", 1),
+        ("foremost café -nowhere", 1),
+        ("nowhere OR café poem", line_of(b"a poem")),
+        ("\"poem that goes on and on\"", line_of(b"a poem")),
+        ("\"same line\" \"again last\"", 2),
+        ("fore* caf*", 1),
+    ] {
+        assert_eq!(indexed.words(query), long(line), "{query}");
     }
-    bytes.extend_from_slice(b"last\n");
-    let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+    let mut both = indexed.words("first last");
+    both.sort();
+    assert_eq!(both, at(&[("long", 1), ("short", 1)]));
+    for query in [
+        "nowhere",
+        "first nowhere",
+        "\"first last\"",
+        "foremost -café",
+        "\"poem on\"",
+    ] {
+        let found = indexed.ask("text", query, Found::default()).unwrap();
+        assert!(found.hits.is_empty() && !found.partial, "{query}");
+    }
+}
+
+#[test]
+fn a_word_that_a_long_file_lacks_is_not_looked_for_there() {
+    let home = tempfile::tempdir().unwrap();
+    let bytes = b"the same line again and again\n".repeat(TEXT_MAX / 10);
     let indexed = Indexed::open(home.path(), &World::of(&[("long", &bytes)])).caught_up();
-    assert_eq!(indexed.words("first"), at(&[("long", 1)]));
-    assert_eq!(indexed.words("last"), at(&[("long", lines)]));
-    assert_eq!(indexed.grep("^last"), at(&[("long", lines)]));
-    let ask = |query| indexed.ask("text", query, Found::default()).unwrap();
-    let nothing = ask("nowhere");
-    assert!(nothing.hits.is_empty() && !nothing.partial);
-    // Where more is asked for, it is said that not all of it was looked at.
-    let several = ask("first last");
-    let gap = Gap::of("long", GapReason::Unread);
-    assert_eq!((several.hits.len(), several.gaps), (0, vec![gap]));
-    assert!(!ask("first same").partial);
+    let before = indexed.world.bytes_read();
+    for query in ["nowhere", "same nowhere", "\"line nowhere\""] {
+        assert_eq!(indexed.words(query), at(&[]), "{query}");
+    }
+    assert_eq!(indexed.world.bytes_read(), before);
+}
+
+#[test]
+fn only_hits_with_a_place_are_read() {
+    let home = tempfile::tempdir().unwrap();
+    let world = World::of(&[]);
+    for n in 0..50 {
+        world.put(&format!("{n}.txt"), "needle and ".repeat(n + 1).as_bytes());
+    }
+    let indexed = Indexed::open(home.path(), &world).caught_up();
+    let few = || Found {
+        excerpts: 3,
+        ..Found::default()
+    };
+    let all = indexed.ask("text", "needle", Found::default()).unwrap();
+    world.reads.store(0, Ordering::Relaxed);
+    let found = indexed.ask("text", "needle", few()).unwrap();
+    assert_eq!(world.reads.load(Ordering::Relaxed), 3);
+    let names = |found: &Found| -> Vec<String> {
+        let names = found.hits.iter().map(|hit| hit.file.name.clone());
+        names.collect()
+    };
+    assert_eq!(names(&found), names(&all));
+    let with_place = found.hits.iter().map(|hit| hit.excerpt.is_some());
+    assert_eq!(
+        with_place.collect::<Vec<_>>(),
+        (0..50).map(|n| n < 3).collect::<Vec<_>>()
+    );
+    // What changed is read, whoever was told.
+    let last = names(&all)[49].clone();
+    world.put(&last, b"nothing");
+    let found = indexed.ask("text", "needle", few()).unwrap();
+    assert_eq!(names(&found), names(&all)[..49]);
+    // Words alone do not decide about a phrase.
+    let phrase = indexed.ask("text", "\"needle needle\"", few()).unwrap();
+    assert!(phrase.hits.is_empty());
 }
 
 #[test]

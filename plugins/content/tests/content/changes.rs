@@ -177,6 +177,47 @@ fn an_append_to_a_long_file_is_indexed_without_a_full_read() {
 }
 
 #[test]
+fn an_append_to_a_short_file_is_all_that_is_indexed() {
+    let home = tempfile::tempdir().unwrap();
+    let mut log = long_log(50_000);
+    let world = World::of(&[("log", log.as_bytes()), ("other", b"needle0 and more\n")]);
+    let indexed = Indexed::open(home.path(), &world).caught_up();
+    let read = indexed.content.status().read;
+    for round in 0..5 {
+        log += &format!("needle{round} was fou");
+        world.put("log", log.as_bytes());
+        indexed.tell(Changes::Names(&["log".to_owned()]));
+        log += &format!("nd in the hay{round}\n");
+        world.put("log", log.as_bytes());
+        indexed.tell(Changes::Names(&["log".to_owned()]));
+        while !indexed.content.status().is_complete {
+            thread::yield_now();
+        }
+        assert_eq!(indexed.content.status().read, read, "indexed whole");
+        let (line, first) = (50_001 + round, at(&[("log", 8)]));
+        let new = at(&[("log", line)]);
+        assert_eq!(indexed.grep(&format!("needle{round} was found")), new);
+        assert_eq!(indexed.words(&format!("hay{round}")), new);
+        assert_eq!(indexed.words(&format!("\"found in the hay{round}\"")), new);
+        assert_eq!(indexed.words(&format!("00000007 hay{round}")), first);
+        assert_eq!(indexed.words(&format!("hay{round} hay0 -nowhere")).len(), 1);
+        assert_eq!(indexed.words(&format!("hay{round} -00000007")), at(&[]));
+        assert_eq!(indexed.words("house needle0").len(), 1);
+        assert_eq!(indexed.words("needle0").len(), 2);
+    }
+    // Another start knows one version of it, or reads it whole.
+    drop(indexed);
+    let indexed = Indexed::open(home.path(), &world).caught_up();
+    assert_eq!(indexed.words("00000007 hay4"), at(&[("log", 8)]));
+    assert_eq!(indexed.words("hay4").len(), 1);
+    world.put("log", log.replace("hay1", "straw").as_bytes());
+    indexed.tell(Changes::Names(&["log".to_owned()]));
+    let indexed = indexed.caught_up();
+    assert_eq!(indexed.words("hay1"), at(&[]));
+    assert_eq!(indexed.words("straw hay2").len(), 1);
+}
+
+#[test]
 fn early_lines_of_logs_that_grow_all_the_time_are_found_whole() {
     let home = tempfile::tempdir().unwrap();
     let names = ["a", "b", "c", "d"];
@@ -188,8 +229,16 @@ fn early_lines_of_logs_that_grow_all_the_time_are_found_whole() {
         world.put_as(name, log.as_bytes(), 0);
     }
     indexed.tell(Changes::Names(&names.map(str::to_owned)));
-    let found = indexed.ask("text", "00000007", Found::default()).unwrap();
-    assert_eq!((found.hits.len(), found.gaps), (4, vec![]));
+    let ask = |query| indexed.ask("text", query, Found::default()).unwrap();
+    for query in ["00000007", "00000007 more", "\"happened and more\""] {
+        let found = ask(query);
+        assert_eq!((found.hits.len(), found.gaps), (4, vec![]), "{query}");
+    }
+    let before = world.bytes_read();
+    let found = ask("more nowhere");
+    assert_eq!((found.hits.len(), found.gaps), (0, vec![]));
+    let read = world.bytes_read() - before;
+    assert!(read < 100_000, "{read} bytes");
 }
 
 #[test]

@@ -151,6 +151,8 @@ pub(crate) struct Found {
     pub(crate) partial: bool,
     pub(crate) gaps: Vec<Gap>,
     pub(crate) limit: usize,
+    /// Hits that have to come with an excerpt.
+    pub(crate) excerpts: usize,
     pub(crate) context: usize,
     pub(crate) until: Instant,
 }
@@ -162,6 +164,7 @@ impl Default for Found {
             partial: false,
             gaps: Vec::new(),
             limit: usize::MAX,
+            excerpts: usize::MAX,
             context: 0,
             until: Instant::now() + PATIENCE,
         }
@@ -192,6 +195,10 @@ impl Sink for Found {
 
     fn room(&self) -> usize {
         self.limit - self.hits.len()
+    }
+
+    fn excerpts(&self) -> usize {
+        self.excerpts.saturating_sub(self.hits.len())
     }
 
     fn context_lines(&self) -> usize {

@@ -110,6 +110,15 @@ fn what_others_could_have_written_is_not_run() {
     fs::set_permissions(home.path(), mode(0o755)).unwrap();
     refresh(&scripts).unwrap();
     assert_eq!(versions(&scripts).len(), 1);
+    // Only root can give a file away.
+    let path = home.path().join("a.rhai");
+    if std::os::unix::fs::chown(&path, Some(12_345), None).is_ok() {
+        refresh(&scripts).unwrap();
+        let foreign = problem(&scripts, "a.rhai").unwrap();
+        assert!(foreign.contains("belongs neither"), "{foreign}");
+        std::os::unix::fs::chown(home.path(), Some(12_345), None).unwrap();
+        assert!(refresh(&scripts).unwrap_err().contains("belongs neither"));
+    }
 }
 
 #[test]

@@ -76,6 +76,7 @@ fn begin(text: &str, limit: usize) -> LiveAnswer {
     };
     let wanted = Bounds {
         limit,
+        excerpts: limit,
         bytes: usize::MAX,
         deadline: soon(),
         asker: Asker::Owner,
@@ -163,6 +164,7 @@ async fn answer_nobody_takes_keeps_its_place_until_it_is_dropped() {
     };
     let wanted = Bounds {
         limit: usize::MAX,
+        excerpts: 0,
         bytes: usize::MAX,
         deadline: soon(),
         asker: Asker::Owner,

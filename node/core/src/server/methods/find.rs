@@ -248,6 +248,7 @@ async fn by_query(
 fn matching(context: &Context, query: &str, after: Option<&str>) -> Result<Vec<FileInfo>, Fault> {
     let wanted = handlers::Bounds {
         limit: QUERY_FILES_MAX,
+        excerpts: 0,
         bytes: usize::MAX,
         deadline: now() + QUERY_TIME,
         asker: handlers::Asker::Stranger,

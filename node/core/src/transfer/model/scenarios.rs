@@ -122,6 +122,46 @@ async fn a_holder_that_is_busy_for_a_day_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_file_written_after_it_was_found_is_fetched_as_it_is_now() {
+    for (first, second) in [(0, 1), (1, 2), (2, 0)] {
+        let written = Peer {
+            written: vec![second],
+            ..Peer::new(false, first)
+        };
+        let (_world, asker) = asker(vec![written]).await;
+        let id = asker.start_fetch().await;
+        let done = asker.transfers.wait(id).await.unwrap();
+        assert_eq!(done.state, FetchState::Done, "{done:?}");
+        let stored = asker.stored();
+        assert_eq!(stored.as_deref(), Some(&contents()[second].bytes[..]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_written_again_and_again_is_given_up() {
+    let written = Peer {
+        written: vec![0, 1, 0, 1, 0, 1],
+        ..holder()
+    };
+    let (_world, asker) = asker(vec![written]).await;
+    let id = asker.start_fetch().await;
+    let failed = asker.transfers.wait(id).await.unwrap();
+    assert_eq!(failed.state, FetchState::Failed, "{failed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_that_is_wanted_by_digest_is_never_replaced_by_other() {
+    let (world, asker) = asker(vec![holder()]).await;
+    let digest = contents()[0].tree.digest();
+    change(&world, 0, |peer| peer.content = 1);
+    let name = name();
+    let started = asker.transfers.start_content(&name, digest, Replace::Never);
+    let failed = asker.transfers.wait(started.await.unwrap()).await.unwrap();
+    assert_eq!(failed.state, FetchState::Failed, "{failed:?}");
+    assert_eq!(asker.stored(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_holder_without_a_limit_has_two_lanes() {
     let (world, asker) = asker(vec![holder()]).await;
     let id = asker.start_fetch().await;

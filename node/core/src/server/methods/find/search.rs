@@ -51,6 +51,7 @@ pub(in crate::server::methods) async fn begin(
     let is_guarded = context.policy.guards_fetch();
     let bounds = handlers::Bounds {
         limit: if is_guarded { SEARCH_LIMIT_MAX } else { limit },
+        excerpts: usize::MAX,
         bytes: usize::MAX,
         deadline: begun + TIME,
         asker: handlers::Asker::Stranger,
