@@ -281,39 +281,6 @@ fn slow_readers_of_multicalls_leave_others_theirs() {
     node.stop();
 }
 
-#[test]
-fn answers_of_searches_that_nobody_reads_are_few() {
-    let line = format!("fox {}\n", "x".repeat(900));
-    let mut options = noded().file("small.txt", "a quick bear\n");
-    for n in 0..16 {
-        options = options.file(&format!("{n}.txt"), line.repeat(50));
-    }
-    let mut node = options.start();
-    let long = "/search?q=grep:fox&limit=100000";
-    let status = |path: &str| http::get(&node.url, path).unwrap().status;
-    eventually("the files are searched", || {
-        let found = http::get(&node.url, long).unwrap();
-        found.body.len() > 400_000
-    });
-    let request = get(&node, long);
-    let doing = Doing {
-        first: 2,
-        sources: 40,
-        each: 1,
-        request: &request,
-    };
-    let crowd = Crowd::start(&node, &doing);
-    assert_eq!(crowd.count, 40);
-    eventually("no more long answers are kept", || status(long) == 503);
-    // Short ones, and files, are answered as ever.
-    assert_eq!(status("/search?q=grep:bear"), 200);
-    assert_eq!(status("/files/small.txt"), 200);
-    drop(crowd);
-    eventually("there are places again", || status(long) == 200);
-    node.assert_healthy();
-    node.stop();
-}
-
 /// Returns the processor time of a process so far.
 fn processor(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();

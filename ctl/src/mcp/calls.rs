@@ -44,6 +44,16 @@ struct PageRequest<'a> {
     cursor: Option<&'a str>,
 }
 
+/// What a cursor stands for.
+enum GoneOn {
+    /// There is none: all is asked for anew.
+    Anew,
+    /// This page.
+    Page(String),
+    /// The files behind this one, which were not gathered.
+    Behind(String),
+}
+
 /// What decides whether a node is of the owner's network.
 #[derive(Clone, Debug)]
 struct Network {
@@ -74,22 +84,29 @@ impl From<&NodeStatus> for Network {
 }
 
 impl Tools {
-    /// Returns the next page of a finding that was kept, if there is a cursor of one.
-    fn go_on(&self, wanted: PageRequest<'_>) -> Result<Option<String>, CtlError> {
-        let Some(cursor) = wanted.cursor.filter(|cursor| cursor.starts_with('k')) else {
-            return Ok(None);
+    /// Returns the next page of a finding that was kept, if there is a cursor.
+    fn go_on(&self, wanted: PageRequest<'_>) -> Result<GoneOn, CtlError> {
+        let Some(cursor) = wanted.cursor else {
+            return Ok(GoneOn::Anew);
         };
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (number, finding, from) = kept.at(cursor)?;
         drop(kept);
+        if from >= finding.items.len()
+            && let Some(name) = &finding.beyond
+        {
+            return Ok(GoneOn::Behind(name.clone()));
+        }
         let next = |place| kept::cursor(number, place);
-        Ok(Some(page::page(&finding, from, wanted.room, next)?.0))
+        Ok(GoneOn::Page(
+            page::page(&finding, from, wanted.room, next)?.0,
+        ))
     }
 
     /// Returns the first page of a finding, and keeps it if there are more.
     fn show(&self, finding: Finding, room: Room) -> Result<String, CtlError> {
         let whole = page::page(&finding, 0, room, |place| kept::cursor(u64::MAX, place))?;
-        if whole.1 >= finding.items.len() {
+        if whole.1 >= finding.items.len() && finding.beyond.is_none() {
             return Ok(whole.0);
         }
         let finding = Arc::new(finding);
@@ -124,7 +141,7 @@ pub(super) async fn nodes(tools: &Tools, asked: NodesArguments) -> Result<String
         room,
         cursor: asked.cursor.as_deref(),
     };
-    if let Some(page) = tools.go_on(wanted)? {
+    if let GoneOn::Page(page) = tools.go_on(wanted)? {
         return Ok(page);
     }
     let node = tools.connect()?;
@@ -206,4 +223,39 @@ pub(super) async fn fetch(tools: &Tools, asked: FetchArguments) -> Result<String
 /// Returns a digest without the word before it.
 fn bare(digest: &str) -> &str {
     digest.strip_prefix("blake3:").unwrap_or(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Login;
+
+    #[test]
+    fn behind_the_last_page_are_the_files_that_were_not_gathered() {
+        let login = Login {
+            state: "/nowhere".into(),
+            token_file: None,
+        };
+        let tools = Tools::new(login, false);
+        let item = |name: &str| Item {
+            of: object_of(json!({ "name": name })),
+            lines: Vec::new(),
+        };
+        let finding = Finding {
+            what: "entries",
+            items: vec![item("a"), item("b")],
+            about: Map::new(),
+            beyond: Some("b".to_owned()),
+        };
+        let room = Room::of(None).unwrap();
+        let page: Value = serde_json::from_str(&tools.show(finding, room).unwrap()).unwrap();
+        let request = |cursor| PageRequest { room, cursor };
+        let next = tools.go_on(request(page["next"].as_str())).unwrap();
+        assert!(
+            matches!(next, GoneOn::Behind(name) if name == "b"),
+            "{page}"
+        );
+        assert!(matches!(tools.go_on(request(None)).unwrap(), GoneOn::Anew));
+        assert!(tools.go_on(request(Some("k7.0"))).is_err());
+    }
 }

@@ -21,7 +21,7 @@ pub(super) struct Finding {
     pub(super) items: Vec<Item>,
     /// What is true of all pages, such as which nodes did not answer.
     pub(super) about: Map<String, Value>,
-    /// The cursor behind the last item, if there is more than was gathered.
+    /// The name of the last file, if there are more than were gathered.
     pub(super) beyond: Option<String>,
 }
 
@@ -49,7 +49,7 @@ impl Kept {
         self.last
     }
 
-    /// Returns the finding of a cursor, its number, and the place in it.
+    /// Returns the finding of a cursor, its number, and the place in it, which may be behind its items.
     pub(super) fn at(&self, cursor: &str) -> Result<(u64, Arc<Finding>, usize), CtlError> {
         let parts = cursor
             .strip_prefix('k')

@@ -112,8 +112,8 @@ fn shown(
     if left > 0 {
         answer.insert("left_out".to_owned(), json!(left));
         answer.insert("next".to_owned(), json!(next(from + count)));
-    } else if let Some(beyond) = &finding.beyond {
-        answer.insert("next".to_owned(), json!(beyond));
+    } else if finding.beyond.is_some() {
+        answer.insert("next".to_owned(), json!(next(finding.items.len())));
     }
     json_line(&answer)
 }

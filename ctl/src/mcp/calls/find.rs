@@ -5,7 +5,7 @@ use node_wire::query;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Network, PageRequest, object_of};
+use super::{GoneOn, Network, PageRequest, object_of};
 use crate::{
     commands::grep::{filter, literally},
     error::CtlError,
@@ -74,7 +74,7 @@ pub(in crate::mcp) async fn search(
         room,
         cursor: asked.cursor.as_deref(),
     };
-    if let Some(page) = tools.go_on(wanted)? {
+    if let GoneOn::Page(page) = tools.go_on(wanted)? {
         return Ok(page);
     }
     let query = asked.query.filter(|query| !query.trim().is_empty());
@@ -97,7 +97,7 @@ pub(in crate::mcp) async fn grep(tools: &Tools, asked: GrepArguments) -> Result<
         room,
         cursor: asked.cursor.as_deref(),
     };
-    if let Some(page) = tools.go_on(wanted)? {
+    if let GoneOn::Page(page) = tools.go_on(wanted)? {
         return Ok(page);
     }
     let query = grep_query(&asked)?;
@@ -107,24 +107,33 @@ pub(in crate::mcp) async fn grep(tools: &Tools, asked: GrepArguments) -> Result<
     let mut stream = node
         .search_stream(&query, Some(limit), SearchReach::Normal)
         .await?;
-    let mut hits = Vec::new();
+    // Lines are cut as they come: what is held does not grow with their length.
+    let mut found = Vec::new();
     let answer = loop {
         match stream.next().await? {
-            SearchNews::Hits(more) => hits.extend(more),
+            SearchNews::Hits(hits) => {
+                let hits = hits.iter();
+                found.extend(hits.map(|hit| (place(hit, &network), item(hit, &network, false))));
+            }
             SearchNews::Done(answer) => break answer,
             SearchNews::Failed(error) => return Err(error.into()),
         }
     };
-    hits.sort_by(|a, b| place(a, &network).cmp(&place(b, &network)));
-    let items = hits.iter().map(|hit| item(hit, &network, false)).collect();
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let items = found.into_iter().map(|(_, item)| item).collect();
     tools.show(finding(items, &answer), room)
 }
 
 /// The order of lines: those of this network first, each file together.
-fn place<'a>(hit: &'a Hit, network: &Network) -> (bool, &'a str, &'a str, u64) {
+fn place(hit: &Hit, network: &Network) -> (bool, String, String, u64) {
     let line = hit.excerpt.as_ref().and_then(|excerpt| excerpt.line);
     let is_other = !network.is_own(&hit.node);
-    (is_other, &hit.node, &hit.name, line.unwrap_or(0))
+    (
+        is_other,
+        hit.node.clone(),
+        hit.name.clone(),
+        line.unwrap_or(0),
+    )
 }
 
 fn limit(asked: Option<u32>) -> Result<u32, CtlError> {

@@ -6,7 +6,7 @@ use node_api::share::ShareFile;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Network, PageRequest, object_of};
+use super::{GoneOn, Network, PageRequest, object_of};
 use crate::{
     connection::{Connection, Folder},
     error::CtlError,
@@ -22,9 +22,6 @@ const FILES_MAX: usize = 10_000;
 
 /// Files of one answer of the node.
 const OF_NODE: u32 = 2_000;
-
-/// The begin of a cursor behind the files that were gathered: the name of the last of them follows.
-const BEHIND: char = 'f';
 
 /// What `list` may be asked.
 #[derive(Debug, Deserialize)]
@@ -43,19 +40,14 @@ pub(in crate::mcp) async fn list(tools: &Tools, asked: ListArguments) -> Result<
         room,
         cursor: asked.cursor.as_deref(),
     };
-    if let Some(page) = tools.go_on(wanted)? {
-        return Ok(page);
-    }
-    let after = match wanted.cursor {
-        None => None,
-        Some(cursor) => match cursor.strip_prefix(BEHIND) {
-            Some(name) => Some(name),
-            None => return Err(CtlError::usage("this is no cursor of an answer")),
-        },
+    let after = match tools.go_on(wanted)? {
+        GoneOn::Page(page) => return Ok(page),
+        GoneOn::Behind(name) => Some(name),
+        GoneOn::Anew => None,
     };
     let node = tools.connect()?;
     let network = Network::of(&node).await?;
-    let folder = match after {
+    let folder = match &after {
         // The cursor says the folder, too.
         Some(name) => Folder::new(name.rsplit_once('/').map_or("", |(folder, _)| folder)),
         None => Folder::new(asked.folder.as_deref().unwrap_or_default()),
@@ -74,10 +66,9 @@ async fn of_node(
     node: &Connection,
     network: &Network,
     folder: &Folder,
-    after: Option<&str>,
+    mut after: Option<String>,
 ) -> Result<Finding, CtlError> {
     let mut items = Vec::new();
-    let mut after = after.map(str::to_owned);
     let mut files = 0;
     loop {
         let page = node.browse(folder, after, OF_NODE).await?;
@@ -95,7 +86,7 @@ async fn of_node(
         what: "entries",
         items,
         about: about(&network.url, true, folder),
-        beyond: after.map(|name| format!("{BEHIND}{name}")),
+        beyond: after,
     })
 }
 

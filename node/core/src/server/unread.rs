@@ -91,3 +91,46 @@ impl http_body::Body for Unread {
         SizeHint::with_exact(self.left.len() as u64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::server::slots::Slots;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[tokio::test]
+    async fn answer_is_read_in_parts_and_has_its_place_until_then() {
+        let slots = Slots::shared(1);
+        let bytes: Vec<u8> = (0..10_000_u32).flat_map(u32::to_be_bytes).collect();
+        let mut unread = Unread {
+            left: Bytes::from(bytes.clone()),
+            _place: slots.try_take(HERE).unwrap(),
+        };
+        let mut read = Vec::new();
+        while let Some(frame) = unread.frame().await {
+            let part = frame.unwrap().into_data().unwrap();
+            assert!(part.len() <= PART);
+            read.extend_from_slice(&part);
+            let left = (bytes.len() - read.len()) as u64;
+            assert_eq!(http_body::Body::size_hint(&unread).exact(), Some(left));
+            assert!(slots.try_take(HERE).is_none());
+        }
+        assert_eq!(read, bytes);
+        drop(unread);
+        assert!(slots.try_take(HERE).is_some());
+    }
+
+    #[test]
+    fn one_source_never_has_all_places() {
+        let slots = Slots::shared(UNREAD_MAX);
+        let taken: Vec<_> = std::iter::repeat_with(|| slots.try_take(HERE))
+            .map_while(|place| place)
+            .collect();
+        assert_eq!(taken.len(), UNREAD_MAX / 2);
+        let other = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+        assert!(slots.try_take(other).is_some());
+    }
+}
