@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{CtlRun, Home, NodeProcess, eventually, introduce};
+use e2e::{CtlRun, Home, NodeProcess, eventually, introduce, wait_until};
 use serde_json::Value;
 
 use crate::world::{ctl, noded};
@@ -271,10 +271,16 @@ fn people_read_what_it_prints() {
 #[test]
 fn a_search_without_hits_ends_with_3() {
     let node = noded().start();
-    one_sentence(
-        &run(node.home(), &["search", "nothing"]).expect_code(3),
-        &["nothing"],
-    );
+    // Before the share is read, an answer is not complete.
+    let searched = wait_until("the share is read", Duration::from_secs(20), || {
+        let searched = run(node.home(), &["search", "nothing"]);
+        if searched.code == 7 {
+            Err(searched.stderr)
+        } else {
+            Ok(searched)
+        }
+    });
+    one_sentence(&searched.expect_code(3), &["nothing"]);
     node.stop();
 }
 

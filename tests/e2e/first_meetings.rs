@@ -133,3 +133,19 @@ fn a_new_key_at_an_address_is_taken_when_the_owner_names_it() {
     node.stop();
     lost.stop();
 }
+
+#[test]
+fn a_node_that_was_not_reached_at_first_is_met_soon() {
+    let wire = Wire::new();
+    let holder = noded().args(["--url", &wire.url]).start();
+    let node = noded().start();
+    // The wire leads nowhere yet: connections break.
+    let added = node.control().call("peer.add", json!({ "url": wire.url }));
+    assert!(added.is_err(), "{added:?}");
+    let status = holder.control().must("node.status", json!({}));
+    wire.lead_to(status["listen"].as_str().unwrap().parse().unwrap());
+    met(&node, &wire.url, &id_of(&holder));
+    for node in [holder, node] {
+        node.stop();
+    }
+}

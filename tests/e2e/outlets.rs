@@ -10,6 +10,7 @@ use std::{
 };
 
 use e2e::{Home, eventually, python, wait_until};
+use serde_json::json;
 
 use crate::world::{ctl, noded};
 
@@ -100,6 +101,11 @@ fn a_hyphen_is_standard_output() {
     // A reader that takes nothing more is not an error.
     let command = "exec \"$0\" --state \"$1\" fetch long.bin --to - | head -c 5";
     node.home().put("long.bin", vec![b'x'; 3 << 20]);
+    wait_until("the file is noticed", Duration::from_secs(20), || {
+        let stat = json!({ "name": "long.bin" });
+        let noticed = node.control().call("share.stat", stat);
+        noticed.map_err(|error| format!("{error:?}"))
+    });
     let output = Command::new("sh")
         .args(["-c", command, env!("CARGO_BIN_EXE_e2e-ctl")])
         .arg(node.home().state())

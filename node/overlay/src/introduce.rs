@@ -241,6 +241,7 @@ impl Overlay {
                 tracing::debug!(peer = peer.as_str(), %error, "a peer has not shown who it is");
                 if matches!(&error, NotProved::Call(error) if error.may_pass()) {
                     self.peers().not_asked_who(peer, now());
+                    self.try_again();
                 }
                 Meeting::Met
             }
@@ -324,6 +325,13 @@ impl Overlay {
 
     fn not_met(&self, peer: &PeerUrl, error: &CallError) {
         self.peers().not_introduced(peer, &error.to_string(), now());
+        self.try_again();
+    }
+
+    /// Has the introducer look at what is due: it may sleep until something else is, for the owner's introductions are
+    /// not its own.
+    fn try_again(&self) {
+        self.changed.notify_one();
     }
 
     /// Says `hello`, in codes to a peer that answers in codes. A
