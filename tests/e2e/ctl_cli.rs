@@ -368,7 +368,7 @@ fn up_runs_a_node() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let status = e2e::wait_until(
+    let status = wait_until(
         "the node of ctl up answers",
         Duration::from_secs(20),
         || {
@@ -384,7 +384,7 @@ fn up_runs_a_node() {
         .args(["-c", &format!("kill -TERM {}", child.id())])
         .status();
     assert!(status.contains("127.0.0.1") && stopped.unwrap().success());
-    let code = e2e::wait_until("ctl up ends", Duration::from_secs(5), || {
+    let code = wait_until("ctl up ends", Duration::from_secs(5), || {
         match child.try_wait() {
             Ok(Some(status)) => Ok(status.code()),
             other => Err(format!("{other:?}")),

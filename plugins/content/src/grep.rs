@@ -3,9 +3,11 @@
 mod lines;
 mod scan;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use plugin_api::{Asker, Changes, Example, FileInfo, Files, Flow, Handler, HandlerError, Sink};
+use plugin_api::{
+    Asker, Changes, Example, FileInfo, Files, Flow, Gap, GapReason, Handler, HandlerError, Sink,
+};
 
 use self::scan::{Scan, Target};
 use crate::{
@@ -14,6 +16,14 @@ use crate::{
     pattern::{Needs, Pattern},
     state::{Seen, Shared},
 };
+
+/// What the index says of a pattern.
+struct Narrowed {
+    /// The parts of files that may match.
+    candidates: Candidates,
+    /// Texts with a NUL.
+    with_nul: BTreeSet<String>,
+}
 
 /// The handler `grep:`.
 pub struct Grep {
@@ -25,19 +35,42 @@ impl Grep {
         Grep { shared }
     }
 
-    /// Returns the parts of files that may match, by the index; `None` if it cannot say.
-    fn candidates(&self, seen: &Seen, needs: &Needs, sink: &dyn Sink) -> Option<Candidates> {
+    /// Returns what the index says; `None` if it cannot say anything.
+    fn narrowed(&self, seen: &Seen, needs: &Needs, sink: &dyn Sink) -> Option<Narrowed> {
         if *needs == Needs::Anything {
             return None;
         }
         let view = seen.view.as_ref()?;
-        match view.candidates(needs, &|| sink.flow() == Flow::Continue) {
-            Ok(candidates) => Some(candidates),
+        let candidates = view.candidates(needs, &|| sink.flow() == Flow::Continue);
+        match candidates.and_then(|candidates| Ok((candidates, view.with_nul()?))) {
+            Ok((candidates, with_nul)) => Some(Narrowed {
+                candidates,
+                with_nul,
+            }),
             Err(error) => {
                 self.shared.distrust(&error);
                 None
             }
         }
+    }
+
+    /// Reports the texts with a NUL that are not looked into: lines behind it would not be found in them either.
+    fn report_with_nul(
+        &self,
+        narrowed: &Narrowed,
+        seen: &Seen,
+        files: &dyn Files,
+        sink: &mut dyn Sink,
+    ) -> Result<(), HandlerError> {
+        for name in &narrowed.with_nul {
+            if narrowed.candidates.parts(name).is_none()
+                && let Some(file) = files.known(name)?
+                && self.shared.is_indexed(seen, name, file.version)
+            {
+                sink.partial(Gap::of(name, GapReason::Binary));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -83,9 +116,13 @@ impl Handler for Grep {
         };
         let is_ours = files.identity().is_some() && files.identity() == shared.files.identity();
         let seen = shared.seen();
-        let candidates = is_ours
-            .then(|| self.candidates(&seen, &pattern.needs, sink))
+        let narrowed = is_ours
+            .then(|| self.narrowed(&seen, &pattern.needs, sink))
             .flatten();
+        if let Some(narrowed) = &narrowed {
+            self.report_with_nul(narrowed, &seen, files.as_ref(), sink)?;
+        }
+        let candidates = narrowed.map(|narrowed| narrowed.candidates);
         // Lines around a match, and the ends of the text, may be outside its block.
         let is_by_block = sink.context_lines() == 0 && pattern.is_of_lines;
         let target = |file: &FileInfo, parts: &Parts| Target {

@@ -51,7 +51,7 @@ pub(crate) use self::{
 use crate::{
     blocks::{Block, BlockText},
     limits::{BUSY_SEGMENTS_MAX, SEGMENTS_MAX, WRITER_MEMORY},
-    trigrams::{CUT, PART},
+    trigrams::{CUT, NUL, PART},
 };
 
 /// A number that changes whenever the meaning of the written data changes.
@@ -120,6 +120,8 @@ pub(crate) struct FileText {
     pub(crate) is_part: bool,
     /// True if the file has more text than is in the index.
     pub(crate) is_cut: bool,
+    /// True if it has a NUL, behind which it is not looked at.
+    pub(crate) has_nul: bool,
 }
 
 /// The index, open for reading and writing.
@@ -261,7 +263,11 @@ impl Store {
             }
             if let Some(text) = text.take() {
                 document.add_text(fields.words, text);
-                let marks = [(file.is_cut, CUT), (file.is_part, PART)];
+                let marks = [
+                    (file.is_cut, CUT),
+                    (file.is_part, PART),
+                    (file.has_nul, NUL),
+                ];
                 for (_, mark) in marks.iter().filter(|(is_so, _)| *is_so) {
                     trigrams.insert_str(0, mark);
                 }

@@ -18,6 +18,9 @@ pub(crate) const CUT: &str = "~cut";
 /// The term of documents beside which others have words of the same file.
 pub(crate) const PART: &str = "~prt";
 
+/// The term of texts that have a NUL, behind which no line is found.
+pub(crate) const NUL: &str = "~nul";
+
 /// Words of 64 bits that have a bit for each trigram.
 const SEEN: usize = 1 << 18;
 

@@ -11,7 +11,6 @@ use crate::{
     limits::{TEXT_MAX, WORDS_MAX},
     source::{self, FileBytes},
     store::{FileText, Store, StoreError},
-    trigrams::EVERYTHING,
 };
 
 /// The kind of a file, as far as it was read.
@@ -35,6 +34,8 @@ struct WordParts<'s> {
     is_part: bool,
     /// True if the text has words that are left out.
     is_cut: bool,
+    /// True if the text has a NUL.
+    has_nul: bool,
 }
 
 impl Indexing<'_> {
@@ -69,7 +70,7 @@ impl Indexing<'_> {
         });
         // The bytes of a text with a mark are others than those that were read.
         let is_plain = seen == Seen::Text && !source::has_mark(source.ends().1);
-        let mut blocks = blocks.finish(is_plain);
+        let blocks = blocks.finish(is_plain);
         if let Some(error) = failed {
             return Err(error);
         }
@@ -80,10 +81,7 @@ impl Indexing<'_> {
         match seen {
             Seen::Text => {}
             // A search with a pattern has to report that it was given up.
-            Seen::TextWithNul => {
-                blocks.truncate(1);
-                EVERYTHING.clone_into(&mut blocks[0].trigrams);
-            }
+            Seen::TextWithNul => words.has_nul = true,
             // What stands before the first NUL can be grepped; it has no words.
             Seen::Binary => words.text.clear(),
         }
@@ -129,6 +127,7 @@ impl<'s> WordParts<'s> {
             before,
             is_part: false,
             is_cut: false,
+            has_nul: false,
         }
     }
 
@@ -180,6 +179,7 @@ impl<'s> WordParts<'s> {
             blocks,
             is_part: self.is_part,
             is_cut: self.is_cut,
+            has_nul: self.has_nul,
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{StoreError, View, unbroken};
 use crate::{
     blocks::Candidates,
     pattern::Needs,
-    trigrams::{self, CUT, EVERYTHING, TERM},
+    trigrams::{self, CUT, EVERYTHING, NUL, TERM},
 };
 
 /// Most trigrams of one text that are looked up; the rarest say enough.
@@ -89,6 +89,11 @@ impl View {
     /// Returns the names of the files that have more text than is in the index.
     pub(crate) fn cut(&self) -> Result<BTreeSet<String>, StoreError> {
         unbroken("it was asked for long files", || self.marked(CUT))
+    }
+
+    /// Returns the names of the texts that have a NUL.
+    pub(crate) fn with_nul(&self) -> Result<BTreeSet<String>, StoreError> {
+        unbroken("it was asked for texts with a NUL", || self.marked(NUL))
     }
 
     /// Returns the names of the files that have a document with this mark.

@@ -20,6 +20,7 @@ fn add(store: &mut Store, name: &str, text: &str, replaces: bool) {
         blocks: blocks.finish(true),
         is_part: false,
         is_cut: false,
+        has_nul: false,
     };
     if replaces {
         let key = store.keys().of(name);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use grep_matcher::Matcher;
 use grep_regex::RegexMatcherBuilder;
 use grep_searcher::{BinaryDetection, SearcherBuilder, sinks::Bytes};
+use plugin_api::{Gap, GapReason};
 use proptest::prelude::*;
 
 use crate::world::{Found, Indexed, World, excerpt};
@@ -220,6 +221,32 @@ fn a_file_is_given_up_for_binary_where_ripgrep_gives_it_up() {
         assert!(expected.as_ref().is_some_and(|places| !places.is_empty()));
         assert_eq!(found(&indexed, pattern), expected, "{pattern}");
     }
+}
+
+#[test]
+fn a_file_that_was_given_up_for_binary_is_told_of_unread() {
+    let text: Vec<u8> = (0..9_000)
+        .flat_map(|n| format!("line {n}\n").into_bytes())
+        .collect();
+    let files = [
+        ("late".to_owned(), [text, b"\0needle\n".to_vec()].concat()),
+        ("text".to_owned(), b"needle\n".to_vec()),
+    ];
+    let home = tempfile::tempdir().unwrap();
+    let indexed = Indexed::open(home.path(), &world(&files)).caught_up();
+    let before = indexed.world.bytes_read();
+    let found = indexed.ask("grep", "needle", Found::default()).unwrap();
+    assert_eq!(found.gaps, [Gap::of("late", GapReason::Binary)]);
+    assert_eq!(found.hits.len(), 1);
+    let read = indexed.world.bytes_read() - before;
+    assert!(read < 1_000, "it was read again: {read} bytes");
+    let given_up = indexed.ask("grep", "^line 77$", Found::default()).unwrap();
+    assert_eq!(given_up.hits.len(), 1, "lines before the NUL are found");
+    assert_eq!(given_up.gaps, [Gap::of("late", GapReason::Binary)]);
+    // The index says nothing of another version of it.
+    indexed.world.put("late", b"a needle\n");
+    let found = indexed.ask("grep", "needle", Found::default()).unwrap();
+    assert_eq!(found.gaps, []);
 }
 
 #[test]
