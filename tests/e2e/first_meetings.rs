@@ -140,8 +140,8 @@ fn a_node_that_was_not_reached_at_first_is_met_soon() {
     let holder = noded().args(["--url", &wire.url]).start();
     let node = noded().start();
     // The wire leads nowhere yet: connections break.
-    let added = node.control().call("peer.add", json!({ "url": wire.url }));
-    assert!(added.is_err(), "{added:?}");
+    let added = node.control().must("peer.add", json!({ "url": wire.url }));
+    assert_eq!(added["state"], "failing", "{added}");
     let status = holder.control().must("node.status", json!({}));
     wire.lead_to(status["listen"].as_str().unwrap().parse().unwrap());
     met(&node, &wire.url, &id_of(&holder));

@@ -102,9 +102,9 @@ fn a_hyphen_is_standard_output() {
     let command = "exec \"$0\" --state \"$1\" fetch long.bin --to - | head -c 5";
     node.home().put("long.bin", vec![b'x'; 3 << 20]);
     wait_until("the file is noticed", Duration::from_secs(20), || {
-        let stat = json!({ "name": "long.bin" });
-        let noticed = node.control().call("share.stat", stat);
-        noticed.map_err(|error| format!("{error:?}"))
+        let list = node.control().must("share.list", json!({})).to_string();
+        let is_listed = list.contains("long.bin");
+        is_listed.then_some(()).ok_or(list)
     });
     let output = Command::new("sh")
         .args(["-c", command, env!("CARGO_BIN_EXE_e2e-ctl")])
@@ -112,7 +112,8 @@ fn a_hyphen_is_standard_output() {
         .stderr(Stdio::piped())
         .output()
         .unwrap();
-    assert_eq!(output.stdout, b"xxxxx");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.stdout, b"xxxxx", "{said}");
     node.stop();
 }
 
