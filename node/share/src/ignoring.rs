@@ -134,8 +134,8 @@ impl Ignoring {
         if metadata.is_symlink() {
             return Some(SkipReason::Link);
         }
-        own.contains(&OnDisk::from(&metadata).id())
-            .then_some(SkipReason::Own)
+        let part = OnDisk::from(&metadata);
+        (own.contains(&part.id()) && self.keeps(&part)).then_some(SkipReason::Own)
     }
 
     /// Returns true if `name` lies in a directory that the node keeps for itself at this moment: nothing is stored there.

@@ -89,7 +89,9 @@ impl OwnFiles {
     /// known as well: it has another name only if it has two. May block.
     #[must_use]
     pub fn has(&self, file: FileId, names: u64) -> bool {
-        self.ids().contains(&file) || (names > 1 && self.ids_now().contains(&file))
+        let may_have = names > 1 || self.ids().contains(&file);
+        // The disk gives the inode of a file that was removed to the next one that is made, which is anybody's.
+        may_have && self.ids_now().contains(&file)
     }
 
     /// Returns the ids of the files and directories, and of what is in them at this moment. Blocks.
@@ -292,6 +294,18 @@ mod tests {
         assert!(!own.has(there, 1), "it has no other name");
         tokio::time::advance(AGE_MAX).await;
         assert!(own.ids().contains(&there));
+    }
+
+    #[test]
+    fn inode_of_a_file_that_was_removed_is_nobodys() {
+        let (_home, state) = state();
+        let own = OwnFiles::of(&state);
+        let path = state.file("gone");
+        fs::write(&path, "").unwrap();
+        let gone = id(&fs::metadata(&path).unwrap());
+        assert!(own.ids_now().contains(&gone) && own.has(gone, 1));
+        fs::remove_file(&path).unwrap();
+        assert!(!own.has(gone, 1), "not even a moment later");
     }
 
     #[test]
