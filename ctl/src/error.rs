@@ -221,7 +221,7 @@ pub(crate) struct Callee {
     pub(crate) place: Place,
     /// The socket, or the file that named the address.
     pub(crate) file: PathBuf,
-    /// What is shown to it.
+    /// The kind of text that it is shown.
     pub(crate) shown: ShownRight,
 }
 

@@ -60,7 +60,7 @@ fn a_node_whose_word_of_tls_is_hidden_is_met_over_tls() {
 }
 
 #[test]
-fn a_node_whose_tls_is_denied_at_the_first_meeting_hears_nothing() {
+fn a_node_whose_tls_is_denied_when_it_is_met_hears_nothing() {
     let wire = Wire::new();
     let holder = noded()
         .args(["--url", &wire.url])

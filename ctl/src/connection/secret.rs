@@ -1,4 +1,4 @@
-//! What is shown to a node: a token, if a file with one was given; else the secret, looked for in `STATE/secret`, then
+//! The text that a node is shown: a token, if a file with one was given; else the secret, from `STATE/secret`, then
 //! `SIXHOP_SECRET_FILE`, then `SIXHOP_SECRET`.
 //!
 //! # Invariants

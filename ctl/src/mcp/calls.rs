@@ -44,7 +44,7 @@ struct PageRequest<'a> {
     cursor: Option<&'a str>,
 }
 
-/// What a cursor stands for.
+/// The findings and the place that a cursor stands for.
 enum GoneOn {
     /// There is none: all is asked for anew.
     Anew,
@@ -54,7 +54,7 @@ enum GoneOn {
     Behind(String),
 }
 
-/// What decides whether a node is of the owner's network.
+/// The facts that decide whether a node is of the owner's network.
 #[derive(Clone, Debug)]
 struct Network {
     /// URL of the node itself.
@@ -126,7 +126,7 @@ fn object_of(value: Value) -> Map<String, Value> {
     }
 }
 
-/// What `nodes` may be asked.
+/// The arguments of `nodes`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NodesArguments {
@@ -182,7 +182,7 @@ pub(super) async fn nodes(tools: &Tools, asked: NodesArguments) -> Result<String
     tools.show(finding, room)
 }
 
-/// What `fetch` may be asked.
+/// The arguments of `fetch`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FetchArguments {

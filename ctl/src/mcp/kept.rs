@@ -1,4 +1,4 @@
-//! What did not fit into an answer, kept for the next one: so all pages are of one look, and together they are the whole.
+//! Findings that did not fit into an answer, kept for the next one: all pages are of one look, and together the whole.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -13,13 +13,13 @@ const FINDINGS_MAX: usize = 16;
 /// Most items that are kept, over all findings.
 const ITEMS_MAX: usize = 100_000;
 
-/// What a call found, all of it.
+/// All that a call found.
 #[derive(Clone, Debug)]
 pub(super) struct Finding {
     /// Name of its items in answers.
     pub(super) what: &'static str,
     pub(super) items: Vec<Item>,
-    /// What is true of all pages, such as which nodes did not answer.
+    /// Facts about all pages, such as the nodes that did not answer.
     pub(super) about: Map<String, Value>,
     /// The name of the last file, if there are more than were gathered.
     pub(super) beyond: Option<String>,

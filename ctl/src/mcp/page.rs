@@ -26,7 +26,7 @@ const URL_CUT: usize = 120;
 /// One thing that was found: a line of a file, or a whole file, folder or node.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Item {
-    /// What it is, and where. Items beside each other with the same are shown as one.
+    /// Its kind and its place. Items beside each other with the same are shown as one.
     pub(super) of: Map<String, Value>,
     /// The lines of it, as `LINE:TEXT`.
     pub(super) lines: Vec<String>,

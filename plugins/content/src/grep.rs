@@ -17,7 +17,7 @@ use crate::{
     state::{Seen, Shared},
 };
 
-/// What the index says of a pattern.
+/// The answer of the index to a pattern.
 struct Narrowed {
     /// The parts of files that may match.
     candidates: Candidates,

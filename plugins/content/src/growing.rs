@@ -51,12 +51,12 @@ struct Trace {
     hash: u64,
 }
 
-/// What was appended to a file.
+/// Text that was appended to a file.
 pub(crate) struct Appended {
     /// The bytes from the begin of the line on that was open.
     pub(crate) text: Vec<u8>,
     pub(crate) blocks: Vec<BlockText>,
-    /// What is known of the file then.
+    /// The record of the file with it.
     pub(crate) now: Indexed,
 }
 

@@ -37,7 +37,7 @@ const NAMED_MAX: usize = 4;
 /// Longest name of such a node or file, in characters.
 const NAME_MAX: usize = 80;
 
-/// What `search` may be asked.
+/// The arguments of `search`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::mcp) struct SearchArguments {
@@ -47,7 +47,7 @@ pub(in crate::mcp) struct SearchArguments {
     cursor: Option<String>,
 }
 
-/// What `grep` may be asked.
+/// The arguments of `grep`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::mcp) struct GrepArguments {

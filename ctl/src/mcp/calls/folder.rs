@@ -23,7 +23,7 @@ const FILES_MAX: usize = 10_000;
 /// Files of one answer of the node.
 const OF_NODE: u32 = 2_000;
 
-/// What `list` may be asked.
+/// The arguments of `list`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::mcp) struct ListArguments {

@@ -19,7 +19,7 @@ use crate::{
 /// Longest name in an answer, in characters.
 const NAME_MAX: usize = 100;
 
-/// What `read` may be asked.
+/// The arguments of `read`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::mcp) struct ReadArguments {

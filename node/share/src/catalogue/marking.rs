@@ -24,7 +24,7 @@ struct Marking<'m> {
     mark: &'m (dyn Fn(usize) -> Marks + Sync),
     /// Chunks that nobody has taken.
     left: Mutex<Range<usize>>,
-    /// What the second thread has made.
+    /// The marks that the second thread has made.
     made: Vec<OnceLock<Marks>>,
 }
 

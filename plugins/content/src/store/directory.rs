@@ -315,7 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_a_file_are_its_bytes_in_whatever_order_they_are_read() {
+    fn parts_of_a_file_are_its_bytes_in_any_order() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("file");
         let all: Vec<u8> = (0..20_000_u32).flat_map(u32::to_le_bytes).collect();
