@@ -1,5 +1,7 @@
 //! Files with several names on a disk of the tests, which changes also while it is looked at.
 
+use std::collections::btree_map::Entry;
+
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
@@ -151,8 +153,8 @@ impl World {
                 let Some(inode) = self.disk.get(&from).copied() else {
                     return;
                 };
-                if !self.disk.contains_key(&to) {
-                    self.disk.insert(to, inode);
+                if let Entry::Vacant(entry) = self.disk.entry(to) {
+                    entry.insert(inode);
                     self.touch(Some(inode));
                     self.reported.insert(to);
                 }
