@@ -17,8 +17,8 @@ fn reach(node: &NodeProcess) -> String {
 #[test]
 fn a_wrong_url_is_said_when_nobody_can_call_it() {
     let deserted = Deserted::new();
-    let wrong = deserted.url.clone();
-    let node = noded().args(["--url", &wrong]).start();
+    let wrong = &deserted.url;
+    let node = noded().args(["--url", wrong]).start();
     let honest = noded().start();
     let others = [noded().start(), noded().start()];
     // The peer answers, and says a moment later that it could not call back.
@@ -30,7 +30,7 @@ fn a_wrong_url_is_said_when_nobody_can_call_it() {
         said.stderr
     );
     assert!(
-        said.stderr.contains(&wrong) && said.stderr.contains("--url"),
+        said.stderr.contains(wrong) && said.stderr.contains("--url"),
         "{}",
         said.stderr
     );
@@ -74,10 +74,8 @@ fn a_wrong_url_is_said_when_nobody_can_call_it() {
 fn a_wrong_url_of_a_node_with_peers_is_said_without_being_asked() {
     let other = noded().start();
     let deserted = Deserted::new();
-    let wrong = deserted.url.clone();
-    let node = noded()
-        .args(["--url", &wrong, "--peer", &other.url])
-        .start();
+    let wrong = &deserted.url;
+    let node = noded().args(["--url", wrong, "--peer", &other.url]).start();
     wait_until("the wrong URL is said", Duration::from_secs(30), || {
         let reach = reach(&node);
         if reach.contains("could not call this node back") {
