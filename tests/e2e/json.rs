@@ -25,7 +25,7 @@ fn two_nodes() -> (NodeProcess, NodeProcess) {
         .start();
     introduce(&node.url, &peer.url);
     node.control().must("peer.add", json!({ "url": peer.url }));
-    wait_until("all is known", std::time::Duration::from_secs(20), || {
+    wait_until("all is known", std::time::Duration::from_secs(30), || {
         let listed = node.control().must("share.list", json!({}));
         listed["files"][0]["digest"]
             .is_string()

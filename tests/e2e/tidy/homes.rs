@@ -105,7 +105,11 @@ const HOMES: &[Home] = &[
     ),
     home("fast_qr", &["ctl"], &["ctl/src/qr"]),
     home("jiff", &["node-base"], &["node/base/src/schedule"]),
-    home("socket2", &["node-base"], &["node/base/src/platform"]),
+    home(
+        "socket2",
+        &["node-base", "e2e"],
+        &["node/base/src/platform", "tests/src/deserted"],
+    ),
     home(
         "nix",
         &["node-base", "node"],
