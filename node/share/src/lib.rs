@@ -147,6 +147,15 @@ impl Share {
         Share::with(path, Some(state), kept)
     }
 
+    /// Opens a directory for storing files in it, of which none is shared. Removes what a killed node left in it, but for
+    /// the temporaries in `kept`.
+    ///
+    /// # Errors
+    /// As [`Share::open`].
+    pub fn open_store(path: &Path, kept: &[String]) -> Result<Share, ShareError> {
+        Share::with(path, None, kept)
+    }
+
     fn with(path: &Path, state: Option<&StateDir>, kept: &[String]) -> Result<Share, ShareError> {
         let refused = |error| ShareError::Directory {
             path: path.to_owned(),
