@@ -326,6 +326,24 @@ impl Connection {
         self.sorted_out(added.await)
     }
 
+    /// Adds a link that takes files, by the hash of its text.
+    pub(crate) async fn ticket_ask(
+        &self,
+        into: Option<String>,
+        max_bytes: Option<u64>,
+        link: NewLink,
+    ) -> Result<NewTicket, CtlError> {
+        let NewLink {
+            hash,
+            uses,
+            time,
+            password,
+        } = link;
+        let seconds = time.map(whole_seconds);
+        let added = TicketsClient::ask(&self.http, hash, into, max_bytes, uses, seconds, password);
+        self.sorted_out(added.await)
+    }
+
     /// Lists the links.
     pub(crate) async fn tickets(&self) -> Result<Vec<Ticket>, CtlError> {
         self.sorted_out(TicketsClient::list(&self.http).await)
