@@ -194,7 +194,7 @@ impl Table {
     pub(crate) fn taken_up(mut self, now: u64) -> Table {
         for ticket in self.tickets.values_mut() {
             ticket.is_ended = ticket.is_over(now);
-            for claim in &mut ticket.claims {
+            for claim in ticket.claims.iter_mut().filter(|claim| claim.of.is_some()) {
                 claim.touched = now;
             }
         }
