@@ -281,7 +281,7 @@ mod tests {
         ] {
             assert!(Multipart::of(other).is_none(), "{other}");
         }
-        assert!(read(b"--xxy", &[]).is_err());
+        assert!(read(b"--xxyz\r\n", &[]).is_err());
         let long = [b"--xx\r\n".to_vec(), vec![b'h'; HEAD_MAX + 10]].concat();
         assert!(read(&long, &[]).is_err());
         for cut in [
