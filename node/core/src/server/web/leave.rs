@@ -65,7 +65,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// The file that somebody wants to leave.
 #[derive(Debug, Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct Offer {
     name: String,
     size: u64,
 }
@@ -199,26 +199,26 @@ pub(super) async fn begin(
     Path(text): Path<String>,
     Extension(remote): Extension<Remote>,
     headers: HeaderMap,
-    wanted: Result<Query<Wanted>, QueryRejection>,
+    offer: Result<Query<Offer>, QueryRejection>,
 ) -> Response {
     let opened = match web.open(Way::Ask, &text, &headers, remote) {
         Ok(opened) => opened,
         Err(response) => return *response,
     };
-    let Ok(Query(wanted)) = wanted else {
+    let Ok(Query(offer)) = offer else {
         let said = "say what comes: ?name=NAME&size=BYTES";
         return (StatusCode::BAD_REQUEST, Json(json!({ "error": said }))).into_response();
     };
     let ticket = opened.ticket.id;
     let begun = web
         .tickets
-        .begin_upload(ticket, &wanted.name, wanted.size)
+        .begin_upload(ticket, &offer.name, offer.size)
         .await;
     match begun {
         Ok(upload) => {
             let location = format!("/a/{text}/files/{}", upload.expose());
             let headers = [(header::LOCATION, location)];
-            let said = json!({ "upload": upload.expose(), "offset": 0, "size": wanted.size });
+            let said = json!({ "upload": upload.expose(), "offset": 0, "size": offer.size });
             (StatusCode::CREATED, headers, Json(said)).into_response()
         }
         Err(error) => refused(&error),
