@@ -254,6 +254,8 @@ fn end_here(search: &Search, is_full: bool) -> SearchEnd {
         Some(Ok(ended)) => end(*ended),
         // Names were looked at; `refusal` tells of the rest if nothing was found.
         Some(Err(QueryError::Handler(HandlerError::BadQuery { .. }))) => SearchEnd::Complete,
+        // Peers answer for a handler that this node does not have.
+        Some(Err(QueryError::NoHandler { .. })) => SearchEnd::Complete,
         Some(Err(_)) => SearchEnd::Failed,
         None if is_full => SearchEnd::Limit,
         None => SearchEnd::Deadline,
