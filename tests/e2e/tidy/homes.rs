@@ -141,8 +141,8 @@ const HOMES: &[Home] = &[
     ),
     home(
         "crc32fast",
-        &["plugin-content"],
-        &["plugins/content/src/store"],
+        &["plugin-content", "node-core"],
+        &["plugins/content/src/store", "node/core/src/server/web/zip"],
     ),
     home("grep-matcher", &["plugin-content"], &[]),
     home("grep-regex", &["plugin-content"], &[]),
