@@ -28,6 +28,7 @@ use crate::{
     extensions,
     meeting::{Index, Meeting},
     settings::Settings,
+    worker,
 };
 
 /// The file in the state directory that says where the control connection is.
@@ -101,7 +102,11 @@ pub async fn start(settings: Settings, sandbox: SandboxStatus) -> Result<Running
         settings: settings.node,
         state: state.clone(),
         secret: secret.clone(),
-        extensions: extensions::chosen(&state, settings.plugins),
+        extensions: extensions::chosen(
+            &state,
+            settings.plugins,
+            worker::program(settings.documents),
+        ),
         network_key,
         providers: index.as_ref().map(Index::providers),
     };

@@ -27,7 +27,7 @@ pub use self::{
     meeting::Meeting,
 };
 use crate::{
-    cli::{LogFormat, Mdns, NodeArgs},
+    cli::{LogFormat, Mdns, NodeArgs, ReadDocuments},
     sandbox::Sandbox,
 };
 use node_base::{
@@ -62,6 +62,8 @@ pub struct Settings {
     pub sandbox: Sandbox,
     /// Files of the owner that are read, also later: the configuration, the peers, the key.
     pub read_files: Vec<PathBuf>,
+    /// Whether the text of documents is found.
+    pub documents: ReadDocuments,
     /// The form of the log.
     pub log_format: LogFormat,
 }
@@ -209,6 +211,8 @@ struct ConfigFile {
     #[serde(default, deserialize_with = "written::list")]
     dht_bootstrap: Vec<String>,
     sandbox: Option<Sandbox>,
+    #[serde(default, deserialize_with = "written::documents")]
+    documents: Option<ReadDocuments>,
     log_format: Option<LogFormat>,
 }
 
@@ -249,8 +253,9 @@ impl Settings {
             ("--config", args.config.as_ref()),
         ];
         check_apart(&kept, &state, &share)?;
-        let url = args.url.or(file.url);
-        let url = url.map(|text| parse_url("--url", &text)).transpose()?;
+        let url = (args.url.or(file.url))
+            .map(|url| parse_url("--url", &url))
+            .transpose()?;
         let mut bad_peers = Vec::new();
         let named = or_else(args.peer, file.peer);
         let peers = all_peers(&named, peers_file.as_deref(), &mut bad_peers)?;
@@ -277,6 +282,7 @@ impl Settings {
             network_key_file,
             meeting,
             sandbox: args.sandbox.or(file.sandbox).unwrap_or_default(),
+            documents: args.documents.or(file.documents).unwrap_or_default(),
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
         })
     }
@@ -318,6 +324,7 @@ impl Settings {
                 "--download-rate",
                 self.node.download_rate != new.node.download_rate,
             ),
+            ("--documents", self.documents != new.documents),
             ("--log-format", self.log_format != new.log_format),
             ("--mdns --network --publish", meeting(self) != meeting(new)),
             ("--sandbox", self.sandbox != new.sandbox),
