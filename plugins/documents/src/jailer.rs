@@ -50,7 +50,11 @@ const SIGABRT: i32 = 6;
 
 /// The program whose processes are workers: one that calls [`crate::read`] when [`crate::is_asked`] says so.
 #[derive(Clone, Debug)]
-pub struct Program(PathBuf);
+pub struct Program {
+    path: PathBuf,
+    /// Longest time of a worker.
+    time: Duration,
+}
 
 /// The reason for which no worker gave an answer. It has nothing to do with the document.
 #[derive(Debug, thiserror::Error)]
@@ -78,9 +82,16 @@ impl Program {
     pub fn this() -> io::Result<Program> {
         let by_system = PathBuf::from(THIS_PROGRAM);
         if by_system.exists() {
-            return Ok(Program(by_system));
+            return Ok(Program::at(by_system));
         }
-        std::env::current_exe().map(Program)
+        std::env::current_exe().map(Program::at)
+    }
+
+    fn at(path: PathBuf) -> Program {
+        Program {
+            path,
+            time: TIME_MAX,
+        }
     }
 
     /// Has a worker read `document` into `writing`. Returns whether the file is text as it stands, too.
@@ -91,7 +102,7 @@ impl Program {
         stopped: &dyn Fn() -> bool,
     ) -> Result<Result<bool, Reason>, WorkerError> {
         let mut worker = Worker::start(self, document)?;
-        let heard = worker.hear(writing, stopped);
+        let heard = worker.hear(self.time, writing, stopped);
         let status = worker.end(matches!(heard, Ok(Heard::Ended)));
         match heard? {
             Heard::Done(is_text) => Ok(Ok(is_text)),
@@ -117,7 +128,7 @@ struct Worker {
 
 impl Worker {
     fn start(program: &Program, document: File) -> Result<Worker, WorkerError> {
-        let child = Command::new(&program.0)
+        let child = Command::new(&program.path)
             .arg(WORKER)
             .env_clear()
             .current_dir("/")
@@ -139,10 +150,11 @@ impl Worker {
     /// Takes all that the worker says, until its last word.
     fn hear(
         &mut self,
+        time: Duration,
         writing: &mut Writing,
         stopped: &dyn Fn() -> bool,
     ) -> Result<Heard, WorkerError> {
-        let until = Instant::now() + TIME_MAX;
+        let until = Instant::now() + time;
         let (mut decoder, mut buffer, mut taken) = (Decoder::default(), vec![0; READ], 0_u64);
         loop {
             if stopped() {
@@ -240,5 +252,112 @@ fn reason_of(status: Option<ExitStatus>) -> Reason {
         Some(SIGXCPU) => Reason::Time,
         Some(SIGABRT) => Reason::Memory,
         _ => Reason::Broke,
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the tests write programs that stand for workers"
+)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::*;
+    use crate::kept::Kept;
+
+    /// What a worker said, by the node.
+    type Said = Result<Result<bool, Reason>, WorkerError>;
+
+    /// Has a shell script stand for a worker. Returns what was heard, and the table that was kept.
+    fn said_within(time: Duration, script: &str, stopped: bool) -> (Said, u64) {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("worker");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        let document = home.path().join("document");
+        fs::write(&document, "the document").unwrap();
+        let kept = Kept::open(home.path().join("kept")).unwrap();
+        let mut writing = kept.begin().unwrap();
+        let program = Program { path, time };
+        let said = program.read(File::open(document).unwrap(), &mut writing, &|| stopped);
+        (said, writing.length())
+    }
+
+    fn said(script: &str) -> Result<bool, Reason> {
+        said_within(TIME_MAX, script, false).0.unwrap()
+    }
+
+    /// A frame with a text of five letters, and the last word.
+    const HONEST: &str = r"printf 't\005\000\000\000walru'; printf 'd\001\000\000\000\000'";
+
+    #[test]
+    fn honest_worker_is_heard_to_its_last_word() {
+        let (said, length) = said_within(TIME_MAX, HONEST, false);
+        assert_eq!((said.unwrap(), length), (Ok(false), 5));
+        // It has the document as its input, and no environment of the node.
+        let input = r#"test "$(cat)" = "the document" && test -z "$HOME" && "#;
+        assert_eq!(self::said(&format!("{input} {HONEST}")), Ok(false));
+    }
+
+    #[test]
+    fn worker_that_answers_rubbish_costs_its_document_only() {
+        for script in [
+            "echo rubbish",
+            r"printf 't\377\377\377\377'",
+            r"printf 't\001\000\000\000\377'",
+            r"printf 'd\001\000\000\000\000x'",
+            r"printf 'p\001\000\000\000x'",
+            r"printf 'f\001\000\000\000\143'",
+            "cat /dev/zero",
+        ] {
+            assert_eq!(said(script), Err(Reason::Invalid), "{script}");
+        }
+    }
+
+    #[test]
+    fn worker_that_ends_without_a_word_broke() {
+        for (script, reason) in [
+            ("exit 0", Reason::Broke),
+            (r"printf 't\005\000\000\000wal'", Reason::Broke),
+            ("kill -9 $$", Reason::Broke),
+            ("kill -ABRT $$", Reason::Memory),
+            ("kill -XCPU $$", Reason::Time),
+        ] {
+            assert_eq!(said(script), Err(reason), "{script}");
+        }
+    }
+
+    #[test]
+    fn worker_that_hangs_is_killed_with_its_group() {
+        let begun = Instant::now();
+        let time = Duration::from_millis(300);
+        // Its child holds the pipe open.
+        let (said, _) = said_within(time, "sleep 600 & kill -STOP $$", false);
+        assert_eq!(said.unwrap(), Err(Reason::Time));
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn worker_that_floods_is_cut_off() {
+        let flood = "head -c 65536 /dev/zero | tr '\\0' x > \"$0.text\"; \
+            while :; do printf 't\\000\\000\\001\\000'; cat \"$0.text\"; done";
+        assert_eq!(said(flood), Err(Reason::Text));
+    }
+
+    #[test]
+    fn worker_ends_when_the_node_stops() {
+        let (said, _) = said_within(TIME_MAX, "sleep 600", true);
+        assert!(matches!(said, Err(WorkerError::Stopped)));
+    }
+
+    #[test]
+    fn program_that_is_not_there_is_no_fault_of_the_document() {
+        let home = tempfile::tempdir().unwrap();
+        let kept = Kept::open(home.path().to_owned()).unwrap();
+        let program = Program::at(home.path().join("none"));
+        let document = tempfile::tempfile().unwrap();
+        let said = program.read(document, &mut kept.begin().unwrap(), &|| false);
+        assert!(matches!(said, Err(WorkerError::Start(_))));
     }
 }

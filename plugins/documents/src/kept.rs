@@ -410,6 +410,12 @@ impl Writing {
         Ok(())
     }
 
+    /// Returns the number of bytes of the text so far.
+    #[cfg(test)]
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
     fn lines(&self) -> u64 {
         self.ended + u64::from(!self.at_line)
     }
