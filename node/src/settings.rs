@@ -224,8 +224,7 @@ impl Settings {
     /// The first thing that makes no sense.
     pub fn resolve(mut args: NodeArgs) -> Result<Settings, SettingsError> {
         expand(&mut args)?;
-        let file = args.config.as_deref().map(read_config).transpose()?;
-        let file = file.unwrap_or_default();
+        let file = configuration(&args)?;
         let meeting = Meeting::resolve(&args, &file)?;
         let share = args.share.or(file.share).ok_or(SettingsError::NoShare)?;
         check_directory("--share", &share)?;
@@ -253,9 +252,8 @@ impl Settings {
             ("--config", args.config.as_ref()),
         ];
         check_apart(&kept, &state, &share)?;
-        let url = (args.url.or(file.url))
-            .map(|url| parse_url("--url", &url))
-            .transpose()?;
+        let url = args.url.or(file.url);
+        let url = url.map(|text| parse_url("--url", &text)).transpose()?;
         let mut bad_peers = Vec::new();
         let named = or_else(args.peer, file.peer);
         let peers = all_peers(&named, peers_file.as_deref(), &mut bad_peers)?;
@@ -286,6 +284,12 @@ impl Settings {
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
         })
     }
+}
+
+/// Reads the configuration file, if one is named.
+fn configuration(args: &NodeArgs) -> Result<ConfigFile, SettingsError> {
+    let file = args.config.as_deref().map(read_config).transpose()?;
+    Ok(file.unwrap_or_default())
 }
 
 /// Returns the paths that were given.

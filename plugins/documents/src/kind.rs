@@ -1,7 +1,13 @@
 //! Kinds of files, by their first bytes.
 
 /// Bytes of a file that say what it is.
-pub(crate) const BEGIN: usize = 1024;
+pub(crate) const BEGIN: usize = 64 * 1024;
+
+/// Bytes in which the marks of a format stand.
+const MARKS: usize = 1024;
+
+/// Fewest bytes that are taken for UTF-16 without a mark.
+const UTF16_MIN: usize = 32;
 
 /// What a file begins as.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -12,6 +18,23 @@ pub(crate) enum Begins {
     Pdf,
     /// A page of the web.
     Html,
+    /// Rich text.
+    Rtf,
+    /// A Jupyter notebook.
+    Notebook,
+    /// Text in an encoding that is not UTF-8.
+    Legacy,
+    /// UTF-16 without a mark.
+    Utf16(Order),
+}
+
+/// The order of the bytes of a letter in UTF-16.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Order {
+    /// The lower one first.
+    Little,
+    /// The higher one first.
+    Big,
 }
 
 /// The first tags of a page of the web; in lower case.
@@ -19,7 +42,8 @@ const HTML: [&[u8]; 3] = [b"<!doctype html", b"<html", b"<head"];
 
 /// Returns the kind of a document that begins like this; `None` if it is none.
 pub(crate) fn of(begin: &[u8]) -> Option<Begins> {
-    let begin = &begin[..begin.len().min(BEGIN)];
+    let whole = &begin[..begin.len().min(BEGIN)];
+    let begin = &whole[..whole.len().min(MARKS)];
     if begin.starts_with(b"PK\x03\x04") || begin.starts_with(b"PK\x05\x06") {
         return Some(Begins::Zip);
     }
@@ -27,7 +51,69 @@ pub(crate) fn of(begin: &[u8]) -> Option<Begins> {
     if has_pdf && !begin.is_ascii() || begin.starts_with(b"%PDF-") {
         return Some(Begins::Pdf);
     }
-    is_html(begin).then_some(Begins::Html)
+    if is_html(begin) {
+        return Some(Begins::Html);
+    }
+    if begin.starts_with(b"{\\rtf") {
+        return Some(Begins::Rtf);
+    }
+    if is_notebook(begin) {
+        return Some(Begins::Notebook);
+    }
+    encoded(whole)
+}
+
+/// Returns true if an object begins whose first members are those of a notebook.
+fn is_notebook(begin: &[u8]) -> bool {
+    let has = |name: &[u8]| begin.windows(name.len()).any(|window| window == name);
+    begin.trim_ascii_start().starts_with(b"{") && has(b"\"cells\"") && has(b"\"cell_type\"")
+}
+
+/// Returns the kind of a text that is not UTF-8; `None` if it is, or is no text.
+fn encoded(begin: &[u8]) -> Option<Begins> {
+    match std::str::from_utf8(begin) {
+        Ok(text) if !text.contains('\0') => return None,
+        // The last letter may be cut.
+        Err(error) if error.error_len().is_none() && !begin.contains(&0) => return None,
+        _ => {}
+    }
+    // The index knows both marks.
+    if begin.starts_with(&[0xff, 0xfe]) || begin.starts_with(&[0xfe, 0xff]) {
+        return None;
+    }
+    if begin.contains(&0) {
+        return utf16(begin).map(Begins::Utf16);
+    }
+    let is_control =
+        |byte: &u8| (*byte < 0x20 && !b"\t\n\r\x0c\x1b".contains(byte)) || *byte == 0x7f;
+    (!begin.iter().any(is_control)).then_some(Begins::Legacy)
+}
+
+/// Returns the order of UTF-16 without a mark: most letters of its text have a byte that is zero, always the same one.
+fn utf16(begin: &[u8]) -> Option<Order> {
+    let (pairs, _) = begin.as_chunks::<2>();
+    if begin.len() < UTF16_MIN {
+        return None;
+    }
+    let zeros = |at: usize| pairs.iter().filter(|pair| pair[at] == 0).count();
+    let (first, second) = (zeros(0), zeros(1));
+    let is_most = |count: usize| count * 10 > pairs.len() * 7;
+    let is_text = |order: Order| {
+        let letter = |pair: &[u8; 2]| match order {
+            Order::Little => u16::from_le_bytes(*pair),
+            Order::Big => u16::from_be_bytes(*pair),
+        };
+        let is_control = |letter: u16| letter < 0x20 && !matches!(letter, 0x9 | 0xa | 0xc | 0xd);
+        !pairs.iter().any(|pair| is_control(letter(pair)))
+    };
+    let found = if is_most(second) && first == 0 {
+        Order::Little
+    } else if is_most(first) && second == 0 {
+        Order::Big
+    } else {
+        return None;
+    };
+    is_text(found).then_some(found)
 }
 
 /// Returns true if the first tag that is no comment or declaration is one of a page.
@@ -73,6 +159,17 @@ mod tests {
             (b"<!-- never ended <html>", None),
             (b"the tag <html> in a text", None),
             (b"a text about %PDF-", None),
+            (b"{\\rtf1\\ansi text}", Some(Begins::Rtf)),
+            (b"{\"cells\": [{\"cell_type\": \"code\"", Some(Begins::Notebook)),
+            (b"{\"cells\": []}", None),
+            (b"caf\xe9 au lait\n", Some(Begins::Legacy)),
+            ("café au lait".as_bytes(), None),
+            (b"cut in a letter \xc3", None),
+            (b"\xff\xfea\0b\0", None),
+            (b"\x01\xff\xe9 binary", None),
+            (b"\0\x01\0\x02\0\x03\0\x04\0\x01\0\x02\0\x03\0\x04\0\x01\0\x02\0\x03\0\x04\0\x01\0\x02\0\x03\0\x04", None),
+            (b"U\0T\0F\0-\x001\x006\0 \0n\0o\0 \0m\0a\0r\0k\0.\0\n\0", Some(Begins::Utf16(Order::Little))),
+            (b"\0U\0T\0F\0-\x001\x006\0 \0n\0o\0 \0m\0a\0r\0k\0.\0\n", Some(Begins::Utf16(Order::Big))),
             (b"", None),
         ] {
             assert_eq!(of(begin), kind, "{}", begin.escape_ascii());

@@ -30,7 +30,7 @@ pub const ADDRESSES_MAX: u64 = 4 << 30;
 pub const PROCESSOR_SECONDS_MAX: u64 = 10;
 
 /// Longest time of a worker by the clock.
-pub const TIME_MAX: Duration = Duration::from_secs(30);
+pub const TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Longest wait for a worker that was killed.
 pub const REAP_WAIT: Duration = Duration::from_secs(2);
@@ -51,7 +51,7 @@ pub const CHECKED_MAX: usize = 4_096;
 pub const ENTRIES_MAX: usize = 20_000;
 
 /// Most bytes that a document unpacks to.
-pub const UNPACKED_MAX: u64 = 256 << 20;
+pub const UNPACKED_MAX: u64 = 128 << 20;
 
 /// Pause before the first try after no worker could be started; doubles up to [`PAUSE_MAX`].
 pub const PAUSE_MIN: Duration = Duration::from_millis(500);

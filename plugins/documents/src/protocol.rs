@@ -164,7 +164,7 @@ mod tests {
             "\\PC{0,40}".prop_map(|name| Frame::Part(Place::Part(label(&name)))),
             "\\PC{0,80}".prop_map(Frame::Text),
             any::<bool>().prop_map(Frame::Done),
-            (1u8..=6).prop_map(|n| Frame::Failed(Reason::of_number(n).unwrap())),
+            (1u8..=7).prop_map(|n| Frame::Failed(Reason::of_number(n).unwrap())),
         ]
     }
 

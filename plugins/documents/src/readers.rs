@@ -6,9 +6,12 @@
 
 mod archive;
 mod book;
+mod encoded;
 mod html;
+mod notebook;
 mod office;
 mod pdf;
+mod rtf;
 mod sheets;
 mod unpack;
 mod xml;
@@ -21,6 +24,7 @@ use std::{
 pub(crate) use self::unpack::Container;
 use crate::{
     kind::{self, Begins},
+    limits::TEXT_MAX,
     output::{Output, ReadError},
     reason::Reason,
 };
@@ -34,7 +38,13 @@ pub(crate) fn read(mut file: File, output: &mut Output<'_>) -> Result<bool, Read
     match kind::of(&begin) {
         Some(Begins::Zip) => in_container(Container::open(BufReader::new(file))?, output),
         Some(Begins::Pdf) => pdf::read(file, output).map(|()| false),
-        Some(Begins::Html) => html::read(file, output),
+        Some(Begins::Html) => html::read(&whole(file)?, output),
+        Some(Begins::Rtf) => rtf::read(&whole(file)?, output).map(|()| true),
+        Some(Begins::Notebook) => notebook::read(&whole(file)?, output).map(|()| true),
+        Some(Begins::Legacy) => encoded::read_legacy(&whole(file)?, output).map(|()| true),
+        Some(Begins::Utf16(order)) => {
+            encoded::read_utf16(&whole(file)?, order, output).map(|()| false)
+        }
         None => Err(Reason::Damaged.into()),
     }
 }
@@ -54,6 +64,16 @@ fn in_container(mut zip: Container, output: &mut Output<'_>) -> Result<bool, Rea
         archive::read(&mut zip, output)?;
     }
     Ok(false)
+}
+
+/// Returns all bytes of a file that is a text, within the limit of texts.
+fn whole(mut file: File) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::new();
+    let read = (&mut file).take(TEXT_MAX + 1).read_to_end(&mut bytes)?;
+    if read as u64 > TEXT_MAX {
+        return Err(Reason::Text.into());
+    }
+    Ok(bytes)
 }
 
 /// Reads until the buffer is full or the file is at its end.

@@ -16,7 +16,7 @@ pub(crate) enum Reason {
     #[error("it is larger than 1 GiB")]
     Large,
     /// It unpacks to more than [`UNPACKED_MAX`](crate::limits::UNPACKED_MAX).
-    #[error("it unpacks to more than 256 MiB")]
+    #[error("it unpacks to more than 128 MiB")]
     Unpacks,
     /// It has more entries than [`ENTRIES_MAX`](crate::limits::ENTRIES_MAX).
     #[error("it has more than 20000 entries")]
@@ -39,13 +39,14 @@ pub(crate) enum Reason {
 }
 
 /// The reasons that a worker gives, with their numbers in the protocol.
-const OF_WORKERS: [(u8, Reason); 6] = [
+const OF_WORKERS: [(u8, Reason); 7] = [
     (1, Reason::Encrypted),
     (2, Reason::Damaged),
     (3, Reason::Unpacks),
     (4, Reason::Entries),
     (5, Reason::Text),
     (6, Reason::Broke),
+    (7, Reason::Memory),
 ];
 
 impl Reason {

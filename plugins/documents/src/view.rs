@@ -79,7 +79,12 @@ impl Files for TextFiles {
     }
 
     fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
-        let file = self.files.file(name)?;
+        // One that waits is looked at when it is read; queries ask for thousands of these.
+        let waits = self.shared.listed.last(name);
+        let file = match waits.filter(|entry| entry.state == State::Waits) {
+            Some(_) => self.files.known(name)?,
+            None => self.files.file(name)?,
+        };
         Ok(file.map(|file| self.shown(file)))
     }
 

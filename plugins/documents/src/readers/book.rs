@@ -28,7 +28,7 @@ pub(super) fn read(zip: &mut Container, output: &mut Output<'_>) -> Result<(), R
                 None => continue,
             },
         };
-        let page = html::Page::of(&decoded(&bytes));
+        let page = html::Page::of(&decoded(bytes));
         let title = page
             .title()
             .map_or_else(|| number.to_string(), str::to_owned);

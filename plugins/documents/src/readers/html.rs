@@ -1,8 +1,7 @@
 //! HTML: what a reader sees, without tags, scripts and styles.
 
-use std::{cell::RefCell, fs::File, io::Read};
+use std::cell::RefCell;
 
-use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::Encoding;
 use html5ever::{
     tendril::StrTendril,
@@ -13,11 +12,8 @@ use html5ever::{
 };
 use plugin_api::Place;
 
-use crate::{
-    limits::TEXT_MAX,
-    output::{Output, ReadError},
-    reason::Reason,
-};
+use super::encoded::guessed;
+use crate::output::{Output, ReadError};
 
 /// Bytes of a page in which it may say its encoding.
 const DECLARED_IN: usize = 1024;
@@ -61,14 +57,9 @@ const BLOCKS: [&str; 34] = [
 ];
 
 /// Reads a page. Returns true if it is UTF-8, so that it can be searched as it stands, too.
-pub(super) fn read(mut file: File, output: &mut Output<'_>) -> Result<bool, ReadError> {
-    let mut bytes = Vec::new();
-    let read = (&mut file).take(TEXT_MAX + 1).read_to_end(&mut bytes)?;
-    if read as u64 > TEXT_MAX {
-        return Err(Reason::Text.into());
-    }
-    let is_plain = !bytes.starts_with(b"\xef\xbb\xbf") && std::str::from_utf8(&bytes).is_ok();
-    let page = Page::of(&decoded(&bytes));
+pub(super) fn read(bytes: &[u8], output: &mut Output<'_>) -> Result<bool, ReadError> {
+    let is_plain = !bytes.starts_with(b"\xef\xbb\xbf") && std::str::from_utf8(bytes).is_ok();
+    let page = Page::of(&decoded(bytes));
     output.part(Place::Part("text".to_owned()))?;
     if let Some(title) = page.title() {
         output.text(title)?;
@@ -98,13 +89,6 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
         .trim_start_matches([' ', '"', '\'']);
     let end = label.find(|c: char| !(c.is_ascii_alphanumeric() || "-_:.".contains(c)));
     Encoding::for_label(&label.as_bytes()[..end.unwrap_or(label.len())])
-}
-
-/// Returns the encoding that bytes look like.
-fn guessed(bytes: &[u8]) -> &'static Encoding {
-    let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
-    detector.feed(bytes, true);
-    detector.guess(None, Utf8Detection::Allow)
 }
 
 /// The text of a page.

@@ -56,7 +56,15 @@ impl Container {
     /// Returns the bytes of the entry with this number.
     pub(crate) fn bytes_at(&mut self, index: usize) -> Result<Vec<u8>, ReadError> {
         let entry = self.zip.by_index(index).map_err(error)?;
+        // What it says of its size may be wrong, and is believed only if it is too much.
+        if entry.size() > self.left {
+            return Err(Reason::Unpacks.into());
+        }
         let mut bytes = Vec::new();
+        let expected = usize::try_from(entry.size()).unwrap_or(usize::MAX);
+        bytes
+            .try_reserve_exact(expected)
+            .map_err(|_| Reason::Memory)?;
         let read = entry.take(self.left + 1).read_to_end(&mut bytes);
         read.map_err(|error| damaged(&error))?;
         let length = bytes.len() as u64;
@@ -70,7 +78,7 @@ impl Container {
     /// Returns the text of an XML entry, if it is there.
     pub(crate) fn xml(&mut self, name: &str) -> Result<Option<String>, ReadError> {
         let bytes = self.bytes(name)?;
-        Ok(bytes.map(|bytes| super::xml::decoded(&bytes)))
+        Ok(bytes.map(super::xml::decoded))
     }
 
     /// Returns the text of an XML entry that has to be there.
@@ -90,6 +98,9 @@ fn error(error: ZipError) -> ReadError {
 }
 
 /// An error while an entry is unpacked comes from what is in it.
-fn damaged(_: &io::Error) -> ReadError {
-    Reason::Damaged.into()
+fn damaged(error: &io::Error) -> ReadError {
+    match error.kind() {
+        io::ErrorKind::OutOfMemory => Reason::Memory.into(),
+        _ => Reason::Damaged.into(),
+    }
 }

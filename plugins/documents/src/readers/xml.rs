@@ -37,10 +37,14 @@ impl Element<'_> {
 }
 
 /// Returns the text of an XML file.
-pub(super) fn decoded(bytes: &[u8]) -> String {
-    let (encoding, bytes) = match Encoding::for_bom(bytes) {
+pub(super) fn decoded(bytes: Vec<u8>) -> String {
+    let (encoding, bytes) = match Encoding::for_bom(&bytes) {
         Some((encoding, length)) => (encoding, &bytes[length..]),
-        None => (declared(bytes), bytes),
+        None if declared(&bytes) == UTF_8 => match String::from_utf8(bytes) {
+            Ok(text) => return text,
+            Err(error) => return String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        },
+        None => (declared(&bytes), &bytes[..]),
     };
     encoding.decode_without_bom_handling(bytes).0.into_owned()
 }
