@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -456,4 +457,41 @@ fn a_node_gives_its_worker_no_environment() {
     assert!(killed.unwrap().success());
     let read = all_read(&node);
     assert_eq!((&read["read"], &read["unreadable"]), (&json!(0), &json!(1)));
+}
+
+#[test]
+fn documents_are_read_in_the_tightest_sandbox() {
+    let node = noded()
+        .args(["--sandbox", "files"])
+        .file("a.docx", docx("a walrus"))
+        .start();
+    found(&node, "text:walrus");
+}
+
+#[test]
+fn a_policy_decides_about_a_text_as_about_its_document() {
+    let options = noded()
+        .file("public.docx", docx("a public walrus"))
+        .file("private/secret.docx", docx("a secret walrus"));
+    let plugins = options.home().root().join("plugins");
+    fs::create_dir_all(&plugins).unwrap();
+    fs::set_permissions(&plugins, fs::Permissions::from_mode(0o755)).unwrap();
+    let policy = plugins.join("policy.rhai");
+    fs::write(
+        &policy,
+        "fn allow_fetch(f) { !f.name.starts_with(\"private/\") }\n",
+    )
+    .unwrap();
+    fs::set_permissions(&policy, fs::Permissions::from_mode(0o644)).unwrap();
+    let holder = options
+        .args(["--plugins", &plugins.display().to_string()])
+        .start();
+    let asker = noded().start();
+    introduce(&asker.url, &holder.url);
+    all_read(&holder);
+    assert_eq!(hits(&holder, "text:walrus").len(), 2, "the owner sees all");
+    for query in ["text:walrus", "grep:walrus", "walrus"] {
+        assert_eq!(found(&asker, query)["name"], "public.docx", "{query}");
+    }
+    assert_eq!(hits(&asker, "text:secret"), Vec::<Value>::new());
 }

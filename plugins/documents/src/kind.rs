@@ -28,6 +28,21 @@ pub(crate) enum Begins {
     Utf16(Order),
 }
 
+impl Begins {
+    /// Returns true if the first bytes alone say what it is.
+    pub(crate) fn has_mark(self) -> bool {
+        !matches!(self, Begins::Legacy | Begins::Utf16(_))
+    }
+
+    /// Returns true if the file is text as it stands, which is searched if nothing else is.
+    pub(crate) fn is_text(self) -> bool {
+        match self {
+            Begins::Html | Begins::Rtf | Begins::Notebook | Begins::Legacy => true,
+            Begins::Zip | Begins::Pdf | Begins::Utf16(_) => false,
+        }
+    }
+}
+
 /// The order of the bytes of a letter in UTF-16.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Order {

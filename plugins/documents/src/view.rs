@@ -13,6 +13,7 @@ use plugin_api::{FileInfo, FileReader, Files, Flow, Gap, HandlerError};
 use crate::{
     kept::{Digest, KeptText},
     kind,
+    limits::TEXT_MAX,
     listed::{ReadDocument, State, plain_version},
     shared::Shared,
 };
@@ -229,13 +230,20 @@ impl TextReader<'_> {
     }
 
     /// Has a file read as a document if it begins as one.
-    fn look_at(&self, name: &str, begin: &[u8]) -> Result<(), HandlerError> {
-        if kind::of(begin).is_none() || !self.shared.is_ours(self.files) {
+    fn look_at(&self, name: &str, begin: &[u8], is_enough: bool) -> Result<(), HandlerError> {
+        let Some(kind) = kind::of(begin) else {
+            return Ok(());
+        };
+        // How a text is encoded shows where it is long enough, or whole.
+        if !(is_enough || kind.has_mark()) || !self.shared.is_ours(self.files) {
             return Ok(());
         }
         let Some(file) = self.files.known(name)? else {
             return Ok(());
         };
+        if kind.is_text() && file.size > TEXT_MAX {
+            return Ok(());
+        }
         let is_known = self.shared.listed.of(&file).is_some();
         if !is_known && self.shared.want(&file) {
             return Err(not_yet(name));
@@ -258,7 +266,8 @@ impl FileReader for TextReader<'_> {
         if from == 0
             && let Some(begin) = &part
         {
-            self.look_at(name, begin)?;
+            let is_enough = begin.len() < most || begin.len() >= kind::BEGIN;
+            self.look_at(name, begin, is_enough)?;
         }
         Ok(part)
     }
