@@ -52,6 +52,16 @@ pub struct NodeArgs {
     #[arg(long, value_name = "ADDR:PORT", env = "SIXHOP_LISTEN")]
     pub listen: Option<ListenAddress>,
 
+    /// Address on which people without Sixhop take files by the links of `ctl share
+    /// add`, and leave files by those of `ctl ask`, such as :8080 [default: none]
+    #[arg(long, value_name = "ADDR:PORT", env = "SIXHOP_WEB")]
+    pub web: Option<ListenAddress>,
+
+    /// Begin of the URLs of those links, if a proxy stands before that address,
+    /// such as https://files.example.net
+    #[arg(long, value_name = "URL", env = "SIXHOP_WEB_URL")]
+    pub web_url: Option<String>,
+
     /// URL under which peers reach this node [default: made from the address]
     #[arg(long, value_name = "URL", env = "SIXHOP_URL")]
     pub url: Option<String>,

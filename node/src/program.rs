@@ -122,10 +122,12 @@ async fn live(settings: Settings, sandbox: SandboxStatus, args: NodeArgs) -> Exi
 
 /// Prints the one line on standard output. The reader may close it.
 fn announce(running: &Running) {
+    let web = running.web().map(|url| format!(" web={url}/"));
     let line = format!(
-        "ready url={} control={}\n",
+        "ready url={} control={}{}\n",
         running.url(),
-        running.control()
+        running.control(),
+        web.unwrap_or_default()
     );
     let mut out = io::stdout();
     if let Err(error) = out.write_all(line.as_bytes()).and_then(|()| out.flush()) {

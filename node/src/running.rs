@@ -153,6 +153,12 @@ impl Running {
         self.node.url().as_str()
     }
 
+    /// Returns the begin of the URLs of links, if there is a port for them.
+    #[must_use]
+    pub fn web(&self) -> Option<&str> {
+        self.node.web().map(|port| port.url.as_str())
+    }
+
     /// Returns the address of the control connection.
     #[must_use]
     pub fn control(&self) -> SocketAddr {

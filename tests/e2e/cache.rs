@@ -35,7 +35,7 @@ fn listed(node: &NodeProcess) -> Vec<Value> {
 /// before and after which there are the same files counts.
 fn on_disk(state: &Path) -> u64 {
     let directory = state.join("cache");
-    wait_until("a count of what stays", Duration::from_secs(10), || {
+    wait_until("a count of what stays", Duration::from_secs(30), || {
         let before = sizes(&directory);
         let now = sizes(&directory);
         if before.keys().eq(now.keys()) {
@@ -211,7 +211,7 @@ fn an_answer_that_breaks_off_leaves_nothing() {
     introduce(&relay.url, &rogue.url);
     let url = relay.url.clone();
     let asker = std::thread::spawn(move || xmlrpc::query(&url, "file"));
-    wait_until("the file is on its way", Duration::from_secs(10), || {
+    wait_until("the file is on its way", Duration::from_secs(30), || {
         let bytes = on_disk(&relay.home().state());
         (bytes > 0).then_some(()).ok_or(format!("{bytes} bytes"))
     });

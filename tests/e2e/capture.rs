@@ -66,7 +66,7 @@ fn a_capture_shows_none_of_twenty_words() {
         .run()
         .expect_code(0);
     // Summaries: a search for nothing is answered without asking.
-    wait_until("the summary is there", Duration::from_secs(20), || {
+    wait_until("the summary is there", Duration::from_secs(30), || {
         let params = json!({ "query": "nowhere-at-all.pdf" });
         let answer = a.control().must("search.query", params);
         let is_told = answer["asked"] == 1;
@@ -190,7 +190,7 @@ fn a_hundred_men_in_the_middle_of_public_nodes_are_refused() {
     assert_eq!(relay.has_read(), "", "nothing is said to a relay");
     assert_eq!(wire.in_clear(), 0, "nothing was said in clear");
     assert_eq!(other.counter("rpc_received"), 0);
-    wait_until("the right one is met", Duration::from_secs(10), || {
+    wait_until("the right one is met", Duration::from_secs(30), || {
         is_up(&address)
             .then_some(())
             .ok_or_else(|| format!("{:?}", peers(&a)))

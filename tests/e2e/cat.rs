@@ -89,7 +89,7 @@ fn a_name_with_a_number_behind_a_colon_is_a_name() {
 #[test]
 fn content_is_printed_by_its_digest_and_described_in_json() {
     let (holder, asker) = beside(&[("a.txt", "one\ntwo\n")]);
-    let digest = wait_until("the digest", Duration::from_secs(20), || {
+    let digest = wait_until("the digest", Duration::from_secs(30), || {
         let found = asker
             .control()
             .must("search.query", json!({ "query": "a.txt" }));

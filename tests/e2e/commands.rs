@@ -99,7 +99,7 @@ fn a_detached_fetch_is_listed_until_it_is_done() {
     let (near, far) = pair(noded(), noded().file("far.txt", "far"));
     let line = said(&near, 0, &["fetch", "far.txt", "--detach"]);
     assert!(line.contains("ctl transfers"), "{line}");
-    let listed = wait_until("it is done", Duration::from_secs(10), || {
+    let listed = wait_until("it is done", Duration::from_secs(30), || {
         let listed = said(&near, 0, &["transfers"]);
         if listed.contains("\tdone\t") {
             Ok(listed)
@@ -191,8 +191,11 @@ fn a_table_fits_its_window_whatever_the_names() {
 #[test]
 fn status_and_peers_are_for_people() {
     let near = noded().start();
-    let gone = e2e::rogue::deserted_url();
-    let _ = ctl(near.home()).args(["hello", &gone]).run().expect_code(6);
+    let gone = e2e::Deserted::new();
+    let _ = ctl(near.home())
+        .args(["hello", &gone.url])
+        .run()
+        .expect_code(6);
     let peers = said(&near, 0, &["peers"]);
     assert!(
         peers.contains("does not answer") && peers.contains("refused"),
@@ -265,7 +268,7 @@ fn the_configuration_has_a_default_place() {
         .env("HOME", home.root())
         .output()
         .unwrap();
-    drop(node.kill());
+    let _away = node.kill();
     drop(node.wait());
     assert!(ready.starts_with("ready url="), "{ready}");
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();

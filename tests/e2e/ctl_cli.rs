@@ -272,7 +272,7 @@ fn people_read_what_it_prints() {
 fn a_search_without_hits_ends_with_3() {
     let node = noded().start();
     // Before the share is read, an answer is not complete.
-    let searched = wait_until("the share is read", Duration::from_secs(20), || {
+    let searched = wait_until("the share is read", Duration::from_secs(30), || {
         let searched = run(node.home(), &["search", "nothing"]);
         if searched.code == 7 {
             Err(searched.stderr)
@@ -399,9 +399,10 @@ fn the_shell_is_the_client_of_the_chapter() {
     let home = Home::new();
     let urls = home.root().join("urls.txt");
     std::fs::write(&urls, format!("{}\n", far.url)).unwrap();
+    let own = e2e::Deserted::new();
     let shell = |input: &str| {
         ctl(&home)
-            .args(["shell", "--url", &e2e::rogue::deserted_url(), "--share"])
+            .args(["shell", "--url", &own.url, "--share"])
             .args([home.share()])
             .args(["--peers"])
             .args([&urls])

@@ -50,7 +50,7 @@ fn add(node: &NodeProcess, url: &str) -> Value {
 
 /// Waits until `node` has met `id` at `url` and speaks TLS to it.
 fn met(node: &NodeProcess, url: &str, id: &str) {
-    wait_until("the node is met over TLS", Duration::from_secs(10), || {
+    wait_until("the node is met over TLS", Duration::from_secs(30), || {
         let peers = peers(node);
         let is_it = |peer: &Value| peer["url"] == url && peer["id"] == id && peer["path"] == "tls";
         peers

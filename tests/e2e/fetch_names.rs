@@ -228,7 +228,7 @@ fn content_goes_to_a_place_from_here_a_peer_or_one_behind_it() {
     };
     let near = &nodes[0];
     for (holder, name, text) in [(0, "own.txt", "own\n"), (2, "far.txt", "far away\n")] {
-        let digest = wait_until("the file has a digest", Duration::from_secs(20), || {
+        let digest = wait_until("the file has a digest", Duration::from_secs(30), || {
             digest(&nodes[holder], name).ok_or(name.to_owned())
         });
         let content = format!("BLAKE3:{}", digest.to_uppercase());

@@ -19,7 +19,7 @@ fn has_event(node: &NodeProcess, kind: &str) -> bool {
 
 /// Waits until `node` speaks TLS to `id` at `url`.
 fn met(node: &NodeProcess, url: &str, id: &str) {
-    wait_until("the node is met over TLS", Duration::from_secs(10), || {
+    wait_until("the node is met over TLS", Duration::from_secs(30), || {
         let peers = node.control().must("peer.list", json!({}));
         let is_it = |peer: &Value| peer["url"] == url && peer["id"] == id && peer["path"] == "tls";
         let is_met = peers

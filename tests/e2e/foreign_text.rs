@@ -68,7 +68,7 @@ fn beside_hostile_peer() -> (NodeProcess, Rogue) {
     let node = noded().file("ours.txt", "our needle is here\n").start();
     let url = json!({ "url": rogue.url });
     node.control().must("peer.add", url);
-    wait_until("our own file is found", Duration::from_secs(20), || {
+    wait_until("our own file is found", Duration::from_secs(30), || {
         let query = json!({ "query": "text:needle", "reach": "quick" });
         let found = node.control().must("search.query", query);
         (found["hits"]

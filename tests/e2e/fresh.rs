@@ -1,6 +1,7 @@
 //! Tests that answers about a file match its content, however it was changed.
 
 mod model;
+mod mounts;
 
 use std::{
     fs::{self, File},

@@ -1,20 +1,13 @@
 //! Tests of the advice of a node that others cannot reach, or that cannot use them.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use e2e::{NodeProcess, wait_until};
+use e2e::{Deserted, NodeProcess, wait_until};
 use serde_json::json;
 
 use crate::world::{ctl, noded};
-
-/// Returns a port that nobody listens on: it was free a moment ago.
-fn unused_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
 
 fn reach(node: &NodeProcess) -> String {
     let status = node.control().must("node.status", json!({}));
@@ -23,8 +16,9 @@ fn reach(node: &NodeProcess) -> String {
 
 #[test]
 fn a_wrong_url_is_said_when_nobody_can_call_it() {
-    let wrong = format!("http://127.0.0.1:{}/", unused_port());
-    let node = noded().args(["--url", &wrong]).start();
+    let deserted = Deserted::new();
+    let wrong = &deserted.url;
+    let node = noded().args(["--url", wrong]).start();
     let honest = noded().start();
     let others = [noded().start(), noded().start()];
     // The peer answers, and says a moment later that it could not call back.
@@ -36,7 +30,7 @@ fn a_wrong_url_is_said_when_nobody_can_call_it() {
         said.stderr
     );
     assert!(
-        said.stderr.contains(&wrong) && said.stderr.contains("--url"),
+        said.stderr.contains(wrong) && said.stderr.contains("--url"),
         "{}",
         said.stderr
     );
@@ -79,11 +73,10 @@ fn a_wrong_url_is_said_when_nobody_can_call_it() {
 #[test]
 fn a_wrong_url_of_a_node_with_peers_is_said_without_being_asked() {
     let other = noded().start();
-    let wrong = format!("http://127.0.0.1:{}/", unused_port());
-    let node = noded()
-        .args(["--url", &wrong, "--peer", &other.url])
-        .start();
-    wait_until("the wrong URL is said", Duration::from_secs(20), || {
+    let deserted = Deserted::new();
+    let wrong = &deserted.url;
+    let node = noded().args(["--url", wrong, "--peer", &other.url]).start();
+    wait_until("the wrong URL is said", Duration::from_secs(30), || {
         let reach = reach(&node);
         if reach.contains("could not call this node back") {
             Ok(())

@@ -155,7 +155,7 @@ try { hello("http://127.0.0.1:1/") } catch {}
     std::thread::scope(|scope| {
         let listening = scope.spawn(|| run_text(&home, text, &[]));
         let has_peer = |node: &e2e::NodeProcess, part: &str| {
-            wait_until("the script listens", Duration::from_secs(20), || {
+            wait_until("the script listens", Duration::from_secs(30), || {
                 let peers = node.control().must("peer.list", json!({})).to_string();
                 if peers.contains(part) {
                     Ok(())
@@ -184,7 +184,7 @@ fn the_watch_fetches_what_appears_at_a_peer() {
                 .args(["run", "scripts/watch.rhai", "*.txt", "0.1", "2"])
                 .run()
         });
-        wait_until("the first file is fetched", Duration::from_secs(20), || {
+        wait_until("the first file is fetched", Duration::from_secs(30), || {
             near.home().read("a.txt").ok_or("not yet".to_owned())
         });
         far.home().put("later.txt", "later");

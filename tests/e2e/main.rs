@@ -39,6 +39,7 @@ mod hooks;
 mod how_to;
 mod http_front;
 mod json;
+mod links;
 mod meeting;
 mod memory;
 mod mesh;

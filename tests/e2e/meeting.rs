@@ -178,7 +178,7 @@ fn only_a_peers_answer_counts_and_redirects_are_not_followed() {
         assert_eq!(hello(&node, &stranger.url()), Ok(Value::Int(0)));
     }
     for stranger in &strangers {
-        wait_until("it was called in vain", Duration::from_secs(10), || {
+        wait_until("it was called in vain", Duration::from_secs(30), || {
             let peers = peers(&node);
             let failed = peers
                 .iter()

@@ -134,7 +134,7 @@ fn odd_names_that_are_not_shared_are_listed_with_the_reason() {
     }
     fs::write(share.join(not_text), "").unwrap();
     fs::write(share.join(".hidden{1}"), "").unwrap();
-    let listed = wait_until("all is listed", Duration::from_secs(20), || {
+    let listed = wait_until("all is listed", Duration::from_secs(30), || {
         let run = ctl(node.home()).args(["--json", "ls", "--skipped"]).run();
         let listed: Value = serde_json::from_str(&run.stdout).unwrap_or_default();
         let skipped = listed["skipped"].as_array().cloned().unwrap_or_default();

@@ -261,7 +261,7 @@ fn rate_follows_the_time_of_day_while_a_file_is_sent() {
     assert!(came.body == sent);
     // At the first rate alone it would take 30 s.
     assert!(taken < Duration::from_secs(20), "{taken:?}");
-    wait_until("the new rate is told", Duration::from_secs(20), || {
+    wait_until("the new rate is told", Duration::from_secs(30), || {
         let text = figures(&node);
         let limit = "sixhop_rate_limit_bytes_per_second{direction=\"upload\"} ";
         if figure(&text, limit) == 0.0 {

@@ -101,7 +101,7 @@ fn a_hyphen_is_standard_output() {
     // A reader that takes nothing more is not an error.
     let command = "exec \"$0\" --state \"$1\" fetch long.bin --to - | head -c 5";
     node.home().put("long.bin", vec![b'x'; 3 << 20]);
-    wait_until("the file is noticed", Duration::from_secs(20), || {
+    wait_until("the file is noticed", Duration::from_secs(30), || {
         let list = node.control().must("share.list", json!({})).to_string();
         let is_listed = list.contains("long.bin");
         is_listed.then_some(()).ok_or(list)
@@ -249,7 +249,7 @@ fn nohup_keeps_a_download_going() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let status = wait_until("it ends", Duration::from_secs(20), || {
+    let status = wait_until("it ends", Duration::from_secs(30), || {
         let ended = child.try_wait().map_err(|error| error.to_string())?;
         ended.ok_or_else(|| "it runs".to_owned())
     });

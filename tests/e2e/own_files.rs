@@ -15,7 +15,7 @@ fn status(node: &NodeProcess, name: &str) -> u16 {
 
 /// Waits until the files of the share are these.
 fn listed(node: &NodeProcess, names: &[&str]) {
-    wait_until("the files are listed", Duration::from_secs(10), || {
+    wait_until("the files are listed", Duration::from_secs(30), || {
         let files = node.control().must("share.list", json!({}));
         let files = files["files"].as_array().cloned().unwrap_or_default();
         let found: Vec<_> = files.iter().filter_map(|f| f["name"].as_str()).collect();
@@ -225,7 +225,7 @@ fn a_name_with_a_dot_is_shared_only_when_the_owner_shows_it() {
     assert!(skipped.stdout.contains(".env"), "{skipped:?}");
     node.home().put(".sixhopignore", "!.*\n");
     for name in names {
-        wait_until("it is shown", Duration::from_secs(10), || {
+        wait_until("it is shown", Duration::from_secs(30), || {
             let found = status(&node, name);
             (found == 200)
                 .then_some(())

@@ -122,10 +122,9 @@ fn world() -> (NodeProcess, NodeProcess) {
         .args(["--name", "Anna's nas in the attic"])
         .start();
     introduce(&near.url, &far.url);
-    let _ = ctl(near.home())
-        .args(["hello", &e2e::rogue::deserted_url()])
-        .run();
-    wait_until("all is read", Duration::from_secs(20), || {
+    let gone = e2e::Deserted::new();
+    let _ = ctl(near.home()).args(["hello", &gone.url]).run();
+    wait_until("all is read", Duration::from_secs(30), || {
         let found = ctl(near.home()).args(["grep", "-c", "poem"]).run();
         let lines = found.stdout.lines().count();
         (lines == 2).then_some(()).ok_or(found.stdout)

@@ -40,7 +40,7 @@ fn plugin(node: &NodeProcess, file: &str) -> Value {
 }
 
 fn wait_for(node: &NodeProcess, what: &str, is: impl Fn(&Value) -> bool) {
-    wait_until(what, Duration::from_secs(10), || {
+    wait_until(what, Duration::from_secs(30), || {
         let plugin = plugin(node, "said.rhai");
         if is(&plugin) {
             Ok(())

@@ -64,7 +64,7 @@ fn entry(node: &NodeProcess) -> Value {
 }
 
 fn wait_for(node: &NodeProcess, what: &str, is: impl Fn(&Value) -> bool) {
-    wait_until(what, Duration::from_secs(10), || {
+    wait_until(what, Duration::from_secs(30), || {
         let entry = entry(node);
         if is(&entry) {
             Ok(())
@@ -82,7 +82,7 @@ fn own_hits(node: &NodeProcess, query: &str) -> Vec<Value> {
 }
 
 fn digest_of(node: &NodeProcess, name: &str) -> String {
-    wait_until("the digest is known", Duration::from_secs(10), || {
+    wait_until("the digest is known", Duration::from_secs(30), || {
         let hits = own_hits(node, name);
         let digest = hits.iter().find_map(|hit| hit["digest"].as_str());
         digest.map(str::to_owned).ok_or_else(|| format!("{hits:?}"))
@@ -369,7 +369,7 @@ fn a_query_that_is_refused_has_no_hit_and_others_have() {
     let asker = noded()
         .args(["--peer", &node.url, "--peer", &open.url])
         .start();
-    wait_until("the handler is there", Duration::from_secs(10), || {
+    wait_until("the handler is there", Duration::from_secs(30), || {
         let own = node
             .control()
             .call("search.query", json!({ "query": "said:x" }));
@@ -515,7 +515,7 @@ fn the_owner_ranks_the_hits_of_a_search() {
         "b.txt",
         "a.txt",
     ];
-    wait_until("the peer is asked", Duration::from_secs(10), || {
+    wait_until("the peer is asked", Duration::from_secs(30), || {
         let names = names(&node);
         if names == ranked {
             Ok(())
@@ -529,7 +529,7 @@ fn the_owner_ranks_the_hits_of_a_search() {
         .expect_code(0);
     assert!(!streamed.stdout.contains("drop.txt"), "{}", streamed.stdout);
     put(&directory, "policy.rhai", "fn rank(hit) { throw hit.name }");
-    wait_until("the new version fails", Duration::from_secs(10), || {
+    wait_until("the new version fails", Duration::from_secs(30), || {
         let names = names(&node);
         if names.contains(&"drop.txt".to_owned()) {
             Ok(())

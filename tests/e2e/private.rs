@@ -390,7 +390,7 @@ fn a_member_says_nothing_to_nodes_without_the_key() {
     assert_ne!(fetch(&friend, "a.txt"), Ok(Value::Int(0)));
     assert_eq!(wire.in_clear(), 0, "nothing was said in clear");
     wire.lead_to(listens(&holder));
-    wait_until("the right one is met", Duration::from_secs(10), || {
+    wait_until("the right one is met", Duration::from_secs(30), || {
         let peer = add(&friend, &wire.url);
         let is_met = peer["state"] == "up" && peer["path"] == "tls";
         is_met.then_some(()).ok_or_else(|| peer.to_string())

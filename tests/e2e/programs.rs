@@ -51,7 +51,7 @@ fn plugin(node: &NodeProcess) -> Value {
 }
 
 fn wait_for(node: &NodeProcess, what: &str, is: impl Fn(&Value) -> bool) {
-    wait_until(what, Duration::from_secs(20), || {
+    wait_until(what, Duration::from_secs(30), || {
         let plugin = plugin(node);
         if is(&plugin) {
             Ok(())
@@ -163,7 +163,7 @@ fn a_program_that_breaks_is_switched_off_and_the_node_goes_on() {
     assert_eq!(refused.status, 400);
     let text = String::from_utf8(refused.body).unwrap();
     assert_eq!(text, "the handler `key:` failed\n");
-    wait_until("it is switched off", Duration::from_secs(20), || {
+    wait_until("it is switched off", Duration::from_secs(30), || {
         let failed = ctl(node.home()).args(["search", "key:x"]).run();
         let failed = failed.expect_code(1);
         assert!(failed.stderr.contains("key:"), "{}", failed.stderr);

@@ -76,7 +76,7 @@ fn tried(sandbox: &str, outside: &Path) -> String {
             directory.as_os_str(),
         ])
         .start();
-    let said = wait_until("the program is loaded", Duration::from_secs(20), || {
+    let said = wait_until("the program is loaded", Duration::from_secs(30), || {
         let list = node.control().must("plugin.list", json!({}));
         let plugins = list.as_array().expect("a list");
         let ours = plugins.iter().find(|plugin| plugin["file"] == "try.py");
@@ -163,7 +163,7 @@ fn a_node_held_to_its_files_shares_stores_and_searches() {
     eventually("a new file is shared", || {
         xmlrpc::query(&node.url, "sub/new.txt") == Ok(b"new".to_vec())
     });
-    wait_until("its texts are found", Duration::from_secs(20), || {
+    wait_until("its texts are found", Duration::from_secs(30), || {
         let query = json!({ "query": "text:needle", "reach": "quick" });
         let found = node.control().must("search.query", query);
         let hits = found["hits"].as_array().expect("a list");

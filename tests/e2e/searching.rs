@@ -107,7 +107,7 @@ fn a_peer_that_is_gone_costs_no_hit_of_others() {
     let asker = noded()
         .args(["--peer", &gone.url, "--peer", &there.url])
         .start();
-    drop(gone.kill());
+    let _away = gone.kill();
     let answer = search(&asker, "there.txt");
     assert_eq!(found(&answer).len(), 1, "{answer}");
 }

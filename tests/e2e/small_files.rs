@@ -64,7 +64,7 @@ fn assert_same(asker: &NodeProcess, numbers: impl IntoIterator<Item = usize>) {
 
 /// Returns the bytes of the digest of a file.
 fn digest(node: &NodeProcess, name: &str) -> Vec<u8> {
-    let digest = wait_until("the digest is known", Duration::from_secs(10), || {
+    let digest = wait_until("the digest is known", Duration::from_secs(30), || {
         let stat = node.control().must("share.stat", json!({ "name": name }));
         let digest = stat["digest"].as_str().map(str::to_owned);
         digest.ok_or(stat.to_string())
@@ -254,7 +254,7 @@ fn a_kill_leaves_whole_files_and_a_fetch_completes_the_rest() {
     asker
         .control()
         .must("fetch.start_matching", json!({ "query": "d/" }));
-    wait_until("some files are there", Duration::from_secs(20), || {
+    wait_until("some files are there", Duration::from_secs(30), || {
         let fetched = asker.counter("files_fetched");
         (fetched > 20).then_some(()).ok_or(fetched.to_string())
     });
@@ -268,7 +268,7 @@ fn a_kill_leaves_whole_files_and_a_fetch_completes_the_rest() {
     assert_eq!(last["failed"], 0, "{last}");
     assert_same(&restarted, 0..300);
     let share = restarted.home().share();
-    wait_until("no temporary is left", Duration::from_secs(10), || {
+    wait_until("no temporary is left", Duration::from_secs(30), || {
         let left = temporaries(&share);
         left.is_empty().then_some(()).ok_or(format!("{left:?}"))
     });
@@ -281,14 +281,14 @@ fn a_cancelled_batch_keeps_what_is_stored_and_ends_the_rest() {
     let batch = asker
         .control()
         .must("fetch.start_matching", json!({ "query": "d/" }));
-    wait_until("some files are there", Duration::from_secs(20), || {
+    wait_until("some files are there", Duration::from_secs(30), || {
         let fetched = asker.counter("files_fetched");
         (fetched > 20).then_some(()).ok_or(fetched.to_string())
     });
     asker
         .control()
         .must("fetch.cancel_matching", json!({ "id": batch["id"] }));
-    wait_until("all fetches are over", Duration::from_secs(10), || {
+    wait_until("all fetches are over", Duration::from_secs(30), || {
         let list = asker.control().must("fetch.list", json!({}));
         let is_over = |job: &Value| job["state"] == "done" || job["state"] == "cancelled";
         let list = list.as_array().expect("a list");
@@ -350,7 +350,7 @@ fn a_disk_that_fills_up_in_a_bundle_takes_whole_files() {
     assert_eq!(temporaries(&share), [""; 0]);
     fs::remove_file(filler).expect("the owner makes room");
     // The room is there when nobody reads the file any more: the asker hashes it still.
-    wait_until("all files are stored", Duration::from_secs(20), || {
+    wait_until("all files are stored", Duration::from_secs(30), || {
         let last = fetch(&asker);
         (last["failed"] == json!(0))
             .then_some(())

@@ -87,7 +87,7 @@ fn honest_clients_are_served_beside_searches_and_slow_relays() {
         thread::spawn(move || leave_open(&url))
     });
     let clients: Vec<_> = relays.chain(searches).collect();
-    wait_until("relays run", Duration::from_secs(20), || {
+    wait_until("relays run", Duration::from_secs(30), || {
         let asked = rogue.queries();
         if asked >= 8 {
             Ok(())

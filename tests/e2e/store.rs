@@ -127,7 +127,7 @@ fn a_fetch_on_its_way_is_not_to_be_seen() {
     introduce(&node.url, &rogue.url);
     node.control()
         .must("fetch.start", json!({"name": "slow.txt"}));
-    let temporary = wait_until("the fetch writes", Duration::from_secs(10), || {
+    let temporary = wait_until("the fetch writes", Duration::from_secs(30), || {
         let found = node.home().entries().into_iter().find(|n| is_temporary(n));
         found.ok_or_else(|| format!("{:?}", node.home().entries()))
     });
@@ -145,7 +145,7 @@ fn a_fetch_on_its_way_is_not_to_be_seen() {
     assert_eq!(hits["hits"], json!([]), "{hits}");
     let page = e2e::http::get(&node.url, "/").unwrap();
     assert!(!page.text().contains(&temporary));
-    wait_until("the fetch is done", Duration::from_secs(20), || {
+    wait_until("the fetch is done", Duration::from_secs(30), || {
         (node.home().read("slow.txt") == Some(text.clone().into_bytes()))
             .then_some(())
             .ok_or_else(String::new)

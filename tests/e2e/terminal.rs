@@ -16,7 +16,7 @@ fn pair() -> (NodeProcess, NodeProcess) {
         .file("hostile.txt", "\u{1b}[31mred poem\u{1b}]0;title\u{7}\n")
         .start();
     introduce(&near.url, &far.url);
-    wait_until("all is read", Duration::from_secs(20), || {
+    wait_until("all is read", Duration::from_secs(30), || {
         let found = ctl(near.home()).args(["grep", "-c", "poem"]).run();
         let lines = found.stdout.lines().count();
         (lines == 3).then_some(()).ok_or(found.stdout)

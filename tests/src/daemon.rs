@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::Deserted;
 use crate::control::Control;
 use crate::home::Home;
 use crate::meters::Meters;
@@ -33,6 +34,8 @@ pub struct NodeOptions {
     listen: String,
     control: String,
     within: Within,
+    /// The port that its last process listened on, kept from other tests until the next one is ready.
+    held: Option<Arc<Deserted>>,
 }
 
 /// The directory and name space that a node runs in.
@@ -68,6 +71,7 @@ impl NodeOptions {
             listen: "127.0.0.1:0".to_owned(),
             control: "127.0.0.1:0".to_owned(),
             within: Within::Plain,
+            held: None,
         }
     }
 
@@ -150,6 +154,14 @@ impl NodeOptions {
         run.is_ok_and(|run| run.status.success())
     }
 
+    /// Holds the port of a URL of the loopback, unless it is in use already.
+    fn holding(mut self, url: &str) -> NodeOptions {
+        let address = url.trim_start_matches("http://").trim_end_matches('/');
+        let port = address.parse().ok().map(Deserted::at);
+        self.held = port.and_then(Result::ok).map(Arc::new);
+        self
+    }
+
     /// Starts it and waits until it says that it is ready.
     ///
     /// # Panics
@@ -158,6 +170,7 @@ impl NodeOptions {
         let (lines, child) = self.spawn();
         let mut node = NodeProcess::new(self, child);
         node.wait_for_ready(&lines);
+        node.options.held = None;
         node
     }
 
@@ -390,17 +403,21 @@ impl NodeProcess {
         self.assert_clean_log();
     }
 
-    /// Ends it with SIGKILL and gives the options to start it again at the same home.
+    /// Ends it with SIGKILL and returns the options to start it again at the same home.
+    ///
+    /// They hold its port, where nobody listens meanwhile.
     pub fn kill(mut self) -> NodeOptions {
         self.end();
-        self.options.clone()
+        self.options.clone().holding(&self.url)
     }
 
-    /// Ends it with SIGTERM as [`stop`](Self::stop) does, and gives the options to start it again at the same home.
+    /// Ends it with SIGTERM as [`stop`](Self::stop) does, and returns the options to start it again at the same home.
+    ///
+    /// They hold its port, where nobody listens meanwhile.
     pub fn stop_for_restart(self) -> NodeOptions {
-        let options = self.options.clone();
+        let (options, url) = (self.options.clone(), self.url.clone());
         self.stop();
-        options
+        options.holding(&url)
     }
 
     /// Sends a signal by its short name.

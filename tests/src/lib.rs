@@ -2,7 +2,7 @@
 //!
 //! Participants: [`Home`], a temporary share and state; [`NodeProcess`], a running `noded`; [`Ctl`], runs of `ctl`;
 //! [`Control`], the control port spoken by hand; [`http`] and [`xmlrpc`], clients written from the protocols; [`Rogue`], a
-//! peer that misbehaves in one chosen way; [`Listener`], who is no peer and counts who connects; [`Proxy`], a
+//! peer that misbehaves in one chosen way; [`Deserted`], a port where nobody listens; [`Listener`], who is no peer and counts who connects; [`Proxy`], a
 //! peer that lies about content; [`Gate`], a door that lets one process through; [`Wire`], what somebody on the path sees
 //! and does; [`Relay`], a man in the middle with a key of his own; [`PythonPeer`], the two peers of the book; [`names`], names that want out of the share; [`Meters`], what a process holds; [`Schema`], the
 //! shape of JSON; [`Pty`], a program at a terminal;
@@ -33,6 +33,7 @@ pub mod xmlrpc;
 mod control;
 mod controller;
 mod daemon;
+mod deserted;
 mod gate;
 mod home;
 mod listener;
@@ -51,6 +52,7 @@ pub use browser::Browser;
 pub use control::{Control, ControlError};
 pub use controller::{Ctl, CtlRun};
 pub use daemon::{NodeOptions, NodeProcess, Refusal};
+pub use deserted::Deserted;
 pub use gate::Gate;
 pub use home::Home;
 pub use listener::Listener;

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::Deserted;
+
 const POLL: Duration = Duration::from_millis(5);
 const LARGEST_REQUEST: usize = 4 << 20;
 
@@ -51,6 +53,7 @@ pub enum Conduct {
 pub struct Rogue {
     /// Its URL.
     pub url: String,
+    address: SocketAddr,
     shared: Arc<Shared>,
     listener: Option<JoinHandle<()>>,
 }
@@ -98,10 +101,21 @@ impl Rogue {
         });
         let its = Arc::clone(&shared);
         Rogue {
-            url: url(address),
+            url: format!("http://{address}/"),
+            address,
             shared,
             listener: Some(std::thread::spawn(move || accept(&listener, &its))),
         }
+    }
+
+    /// Ends it and keeps its port, where nobody listens from now on.
+    ///
+    /// # Panics
+    /// Panics if another process takes the port first.
+    pub fn leave(self) -> Deserted {
+        let address = self.address;
+        drop(self);
+        Deserted::at(address).expect("its port is free")
     }
 
     /// Returns the bodies and heads of all requests that it has read.
@@ -129,19 +143,6 @@ impl Drop for Rogue {
             drop(listener.join());
         }
     }
-}
-
-/// Returns the address of a port where nobody listens.
-///
-/// # Panics
-/// When the loopback gives no port.
-pub fn deserted_url() -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    url(listener.local_addr().expect("it listens"))
-}
-
-fn url(address: SocketAddr) -> String {
-    format!("http://{address}/")
 }
 
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {

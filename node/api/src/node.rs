@@ -28,6 +28,9 @@ pub struct NodeStatus {
     pub private: bool,
     /// URL under which peers reach this node.
     pub url: String,
+    /// The begin of the URLs of links, if there is a port for them (`--web`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web: Option<String>,
     /// Address on which it listens for peers.
     pub listen: String,
     /// Address of the control connection.

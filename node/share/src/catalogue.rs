@@ -26,7 +26,7 @@ mod vocabulary;
 mod young;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
@@ -548,12 +548,18 @@ impl Catalogue {
         look: impl Fn(&ShareName) -> Result<OnDisk, ShareError>,
     ) {
         let Some(turn) = self.scan_turns.take_within(wait) else {
-            let hints = Arc::clone(&lock(&self.hints));
-            names.iter().for_each(|name| hints.name(name.as_str()));
+            for name in names {
+                self.look_soon(name.as_str());
+            }
             return;
         };
         let look_at = |name: &&ShareName| {
             let file = look(name).ok();
+            // The keeper looks at the other names of a file.
+            let has_other_names = file.is_some_and(|file| file.links > 1);
+            if has_other_names || self.work().links.has(name.as_str()) {
+                self.look_soon(name.as_str());
+            }
             let meta = file.map(|file| self.meta(name.as_str(), &file));
             (name.as_str().to_owned(), meta)
         };
@@ -561,6 +567,12 @@ impl Catalogue {
         let news = self.apply(&mut changes, &BTreeMap::new());
         drop(turn);
         self.spread(&news);
+    }
+
+    /// Has the keeper look at the file `name` soon. Does not block.
+    pub(super) fn look_soon(&self, name: &str) {
+        let hints = Arc::clone(&lock(&self.hints));
+        hints.name(name);
     }
 
     /// Has everybody read the file `name` again: bytes of it are not what they were,
@@ -622,10 +634,16 @@ impl Catalogue {
             (Some(meta), _) => {
                 if self.is_sure() && was_just_written(meta) {
                     self.note(&name, ANSWER_WAIT);
+                } else {
+                    self.look_soon(name.as_str());
                 }
                 Some(meta)
             }
-            (None, _) => None,
+            (None, Some(_)) => {
+                self.look_soon(name.as_str());
+                None
+            }
+            (None, None) => None,
         };
         Ok(meta.map(|meta| info(name.as_str().to_owned(), meta)))
     }
@@ -646,6 +664,13 @@ impl Work {
         }
         let mut news = ChangeSet::default();
         let mut found = Vec::new();
+        // A write under one name of a file is one under all.
+        let is_written = |name: &String| signs.get(name).is_some_and(|signs| signs.written);
+        let written: BTreeSet<u64> = was
+            .iter()
+            .filter(|(name, _)| is_written(name))
+            .map(|(_, was)| was.inode())
+            .collect();
         for (name, was) in was {
             let (list, left, came) = match was {
                 Was::Added(meta) => (&mut news.added, None, Some(meta)),
@@ -659,6 +684,7 @@ impl Work {
             if let Some(meta) = left
                 && self.lost.len() < LOST_MAX
                 && !signs.written
+                && !written.contains(&meta.stamp.inode)
             {
                 let Meta { stamp, .. } = meta;
                 self.lost.insert(stamp.inode, (name.clone(), stamp));
@@ -668,7 +694,7 @@ impl Work {
             list.push(name);
         }
         for (name, stamp, signs) in found {
-            let is_renamed = signs.renamed && !signs.written;
+            let is_renamed = signs.renamed && !written.contains(&stamp.inode);
             if let Some((old, before)) = self.lost.get(&stamp.inode)
                 && (*before == stamp || is_renamed && before.is_renamed(&stamp))
             {

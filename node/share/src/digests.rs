@@ -13,6 +13,8 @@
 //!   another stamp. It is read again when its digest is
 //!   asked for again; content by its digest is served meanwhile, and the
 //!   receiver checks it.
+//! - A file that changed is read in the background until the digest is known of what the catalogue describes,
+//!   whatever happens meanwhile. If the two do not fit, the keeper looks at the file again.
 //! - A file that is not short is read by one thread at a time, and at most
 //!   [`READERS_MAX`] of them are read at a time.
 //! - All calls but [`Digests::run`], [`Digests::hash`] and [`Digests::read_soon`] block.
@@ -81,8 +83,8 @@ const SOON_MAX: usize = 1_024;
 /// The time for which a changed file is left alone before it is read.
 const CALM: Duration = Duration::from_millis(300);
 
-/// Pause before a file that could not be read is tried again; doubles up to
-/// [`FAILED_PAUSE_MAX`].
+/// Pause before a file that could not be read, or that the catalogue describes otherwise, is tried again; doubles up
+/// to [`FAILED_PAUSE_MAX`].
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Longest such pause.
@@ -133,17 +135,17 @@ pub struct Digests {
 }
 
 impl Changed {
-    /// Notes whether a file could be read; has it tried again after growing pauses if
-    /// not.
-    fn note(&mut self, name: &ShareName, cannot_be_read: bool, now: Instant) {
-        if !cannot_be_read {
-            self.failed.remove(name);
+    /// Notes that the digest of a file is known, or after which pause it is tried again at first; later pauses grow.
+    fn note(&mut self, name: &ShareName, again: Option<Duration>, now: Instant) {
+        let Some(pause) = again else {
+            self.again.remove(name);
             return;
-        }
-        let before = self.failed.get(name);
-        let pause = before.map_or(FAILED_PAUSE, |before| (*before * 2).min(FAILED_PAUSE_MAX));
-        if self.failed.len() < CHANGED_MAX && self.due.len() < CHANGED_MAX {
-            self.failed.insert(name.clone(), pause);
+        };
+        let before = self.again.get(name);
+        let pause = before.map_or(pause, |before| (*before * 2).min(FAILED_PAUSE_MAX));
+        let is_tracked = self.again.contains_key(name) || self.again.len() < CHANGED_MAX;
+        if is_tracked && self.due.len() < CHANGED_MAX {
+            self.again.insert(name.clone(), pause);
             self.due.entry(name.clone()).or_insert(now + pause);
         }
     }
@@ -155,8 +157,8 @@ struct Changed {
     due: BTreeMap<ShareName, Instant>,
     /// Files that have another name. Those that are too many for this are read again.
     moved: Vec<Vec<Moved>>,
-    /// Files that could not be read, and the pause before they are tried again.
-    failed: BTreeMap<ShareName, Duration>,
+    /// Files that were read in vain, and the pause before they are tried again.
+    again: BTreeMap<ShareName, Duration>,
     /// True if there are more.
     too_many: bool,
 }
@@ -406,16 +408,35 @@ impl Digests {
         }
     }
 
+    /// Reads a file whose digest is not known. If it is not known as the catalogue describes the file afterwards, the
+    /// file is tried again.
     fn read_if_unknown(self: &Arc<Self>, name: &ShareName) -> Option<Known> {
         self.note_moved();
-        if self.known(name).is_some() {
-            return None;
+        let before = self.known(name);
+        let is_new = before.is_none();
+        let read = before.map_or_else(|| self.of_in_turn(name), Ok);
+        if !self.is_stopping() {
+            let again = self.again_after(name, &read);
+            lock(&self.changed).note(name, again, now());
         }
-        let read = self.of_in_turn(name);
-        let cannot_be_read = matches!(&read, Err(ShareError::Io { .. } | ShareError::Changed(_)))
-            && !self.is_stopping();
-        lock(&self.changed).note(name, cannot_be_read, now());
-        read.ok()
+        read.ok().filter(|_| is_new)
+    }
+
+    /// Returns the pause after which a file is to be tried again that was read with this result; `None` if its digest
+    /// belongs to what the catalogue describes, or the file is not in the catalogue. A later change is reported anew.
+    fn again_after(&self, name: &ShareName, read: &Result<Known, ShareError>) -> Option<Duration> {
+        let described = self.catalogue.view().get(name.as_str());
+        let is_described = |known: &Known| described.is_some_and(|file| file.stamp == known.stamp);
+        match read {
+            Ok(known) if is_described(known) => {
+                let is_settled = self.store.get(name).is_some();
+                return (!is_settled).then(|| known.stamp.settles_after());
+            }
+            // One of the two is old.
+            Ok(_) | Err(ShareError::NotFound(_)) => self.catalogue.look_soon(name.as_str()),
+            Err(_) => {}
+        }
+        described.map(|_| FAILED_PAUSE)
     }
 
     fn say(&self, files: u64, bytes: u64) {

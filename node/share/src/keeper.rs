@@ -12,6 +12,8 @@
 //!   at every file, and takes half of one processor at most.
 //! - Hints come before sweeps: a change is known soon even while all is looked
 //!   at.
+//! - After changes everything is looked at once more, soon if that is quick. So also a file is known as it is that was
+//!   written through a name which came and went unseen.
 //! - If not everything can be watched, sweeps come more often, and the status
 //!   says why.
 //! - The directory itself is looked at every [`ROOT_EVERY`]: one that is gone,
@@ -64,6 +66,13 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// Pause between two sweeps if not.
 const SWEEP_UNWATCHED: Duration = Duration::from_secs(20);
+
+/// Shortest pause before a sweep after changes. A name that came and went between two looks may have been one of
+/// another file, through which that was written; no watcher tells which.
+const SWEEP_AFTER_CHANGES: Duration = Duration::from_secs(1);
+
+/// The same as a multiple of the time that the sweep before took: it takes one per cent of one processor at most.
+const REST_AFTER_CHANGES: u32 = 100;
 
 /// A sweep pauses for this many times the time that the one before took.
 const SWEEP_REST: u32 = 20;
@@ -119,6 +128,8 @@ struct Running<'k> {
     elsewhere: Elsewhere,
     /// True if there are directories that no watcher covers.
     is_blind: bool,
+    /// True if changes were reported after the last sweep began.
+    has_changed: bool,
     /// The callers that wait for the sweep to end.
     rescans: Vec<Asked>,
     root_looked: Instant,
@@ -290,6 +301,7 @@ impl<'k> Running<'k> {
             voice: Voice::new(&keeper.events),
             elsewhere: Elsewhere::new(),
             is_blind: false,
+            has_changed: false,
             rescans: Vec::new(),
             root_looked: now,
             swept: now,
@@ -319,6 +331,7 @@ impl<'k> Running<'k> {
             self.rescan(asked);
             self.look_elsewhere();
             self.look_at_young();
+            self.look_at_stale();
             self.look_at_unreadable();
             self.step();
         }
@@ -335,10 +348,16 @@ impl<'k> Running<'k> {
     fn rest(&self) -> Duration {
         match &self.sweep {
             Some(sweep) => sweep.rest,
-            None if self.keeper.catalogue.work().young.is_waiting() => YOUNG_EVERY,
+            None if self.is_waiting() => YOUNG_EVERY,
             None if self.voice.has_more() => voice::SPEAK_EVERY,
             None => ROOT_EVERY,
         }
+    }
+
+    /// Returns whether files are to be looked at again soon.
+    fn is_waiting(&self) -> bool {
+        let work = self.keeper.catalogue.work();
+        work.young.is_waiting() || work.links.are_stale()
     }
 
     /// Looks at the directory itself if it is time. Says whether it is there.
@@ -424,6 +443,7 @@ impl<'k> Running<'k> {
         let goes_on = self.sweep.as_ref().filter(|sweep| sweep.is_urgent);
         let depth = goes_on.map_or(depth, |sweep| depth.max(sweep.depth));
         self.sweep = Some(Sweep::new(depth, is_urgent));
+        self.has_changed &= depth != Depth::Files;
         self.know_root();
     }
 
@@ -450,6 +470,7 @@ impl<'k> Running<'k> {
             tracing::debug!("hints were lost; everything is looked at");
             self.begin_sweep(Depth::Files, true);
         } else if !batch.names.is_empty() {
+            self.has_changed = true;
             let looked = self.look(|look| look.names(&batch.names));
             self.take_in(looked);
         }
@@ -462,6 +483,15 @@ impl<'k> Running<'k> {
         if !ripe.is_empty() {
             let looked = self.look(|look| look.files(&ripe));
             catalogue.work().young.looked();
+            self.take_in(looked);
+        }
+    }
+
+    /// Looks again at files that changed under other names during the last look.
+    fn look_at_stale(&mut self) {
+        let are_stale = self.keeper.catalogue.work().links.are_stale();
+        if are_stale {
+            let looked = self.look(|_| {});
             self.take_in(looked);
         }
     }
@@ -487,21 +517,29 @@ impl<'k> Running<'k> {
         }
     }
 
+    /// Returns the pause between the last sweep and the next one.
+    fn sweep_pause(&self) -> Duration {
+        let has_left_out = {
+            let work = self.keeper.catalogue.work();
+            work.young.has_left_out(YOUNG_EVERY, now())
+        };
+        let pause = if has_left_out {
+            Duration::ZERO
+        } else if self.is_blind {
+            SWEEP_UNWATCHED
+        } else if self.has_changed {
+            let rest = self.sweep_took * REST_AFTER_CHANGES;
+            rest.clamp(SWEEP_AFTER_CHANGES, SWEEP_EVERY)
+        } else {
+            SWEEP_EVERY
+        };
+        pause.max(self.sweep_took * SWEEP_REST)
+    }
+
     /// Goes on with the sweep, or begins the next one.
     fn step(&mut self) {
         let Some(mut sweep) = self.sweep.take() else {
-            let has_left_out = {
-                let work = self.keeper.catalogue.work();
-                work.young.has_left_out(YOUNG_EVERY, now())
-            };
-            let every = if has_left_out {
-                Duration::ZERO
-            } else if self.is_blind {
-                SWEEP_UNWATCHED
-            } else {
-                SWEEP_EVERY
-            };
-            if now() >= self.swept + every.max(self.sweep_took * SWEEP_REST) {
+            if now() >= self.swept + self.sweep_pause() {
                 if self.watcher.is_none() {
                     self.watch_anew();
                 }

@@ -1,14 +1,19 @@
 //! Files that have several names on their disk.
 //!
+//! A change is reported under the name that it was made through, and not under the others: a write, a
+//! new name or a removed one changes the stamp of the file under all of them.
+//!
 //! # Invariants
-//! - A change that is seen under one name is looked at under all names in the share.
+//! - All known names of a file were last seen with the stamp of the file. If one was seen with another
+//!   stamp, or has another file now, the file is stale until all its names were looked at again.
+//! - A file stays stale until [`Links::take_stale`] hands it out. What is seen then may make it stale again.
 //! - Files with names outside the share are looked at from time to time: nobody tells
 //!   of a change there.
 //! - At most [`LINKS_MAX`] names are known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::stamp::OnDisk;
+use super::stamp::{OnDisk, Stamp};
 use node_base::state::own::FileId;
 
 /// Most names that are known.
@@ -19,28 +24,46 @@ const LINKS_MAX: usize = 100_000;
 pub(super) struct Links {
     files: BTreeMap<FileId, Linked>,
     names: BTreeMap<String, FileId>,
+    /// Files some of whose names may have been seen with an old stamp.
+    stale: BTreeSet<FileId>,
     /// True if there are more than are known.
     are_more: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Linked {
     /// The names in the share.
     here: BTreeSet<String>,
     /// Number of all names.
     all: u64,
+    /// The stamp under all names in the share, unless the file is stale.
+    stamp: Stamp,
+    /// The number of all names when the share was last searched for names that are not known.
+    searched: u64,
+}
+
+/// The names of a stale file, which are to be looked at.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(super) struct StaleNames {
+    /// The known names.
+    pub(super) names: Vec<String>,
+    /// The number of the file on its disk, if files of this number may have the file under other names.
+    pub(super) unknown: Option<u64>,
 }
 
 impl Links {
-    /// Notes the state of the file `name`, if it is there.
-    pub(super) fn note(&mut self, name: &str, file: Option<&OnDisk>) {
-        let id = file.filter(|file| file.links > 1).map(OnDisk::id);
+    /// Notes which file has the name `name`, and its stamp; `None` if no file has it.
+    pub(super) fn note(&mut self, name: &str, file: Option<(&OnDisk, Stamp)>) {
+        let id = file
+            .filter(|(file, _)| file.links > 1)
+            .map(|(file, _)| file.id());
         if let Some(before) = self.names.get(name).copied()
             && Some(before) != id
         {
             self.forget(name, before);
         }
-        let (Some(id), Some(file)) = (id, file) else {
+        let (Some(id), Some((file, stamp))) = (id, file) else {
+            self.note_single(file.map(|(file, _)| file.id()));
             return;
         };
         if self.names.len() >= LINKS_MAX && !self.names.contains_key(name) {
@@ -48,33 +71,69 @@ impl Links {
             return;
         }
         self.names.insert(name.to_owned(), id);
-        let linked = self.files.entry(id).or_default();
+        let linked = self.files.entry(id).or_insert_with(|| Linked {
+            here: BTreeSet::new(),
+            all: file.links,
+            stamp,
+            searched: 0,
+        });
         linked.here.insert(name.to_owned());
         linked.all = file.links;
+        let is_other = std::mem::replace(&mut linked.stamp, stamp) != stamp;
+        if is_other || linked.is_to_be_searched() {
+            self.stale.insert(id);
+        }
     }
 
+    /// Notes that a file has one name only, which is not among the known ones: those are gone, and it may get others.
+    fn note_single(&mut self, id: Option<FileId>) {
+        if let Some(id) = id
+            && let Some(linked) = self.files.get_mut(&id)
+        {
+            linked.searched = 0;
+            self.stale.insert(id);
+        }
+    }
+
+    /// Forgets that the file `id` has the name `name`. Its other names have another stamp now.
     fn forget(&mut self, name: &str, id: FileId) {
         self.names.remove(name);
         if let Some(linked) = self.files.get_mut(&id) {
             linked.here.remove(name);
             if linked.here.is_empty() {
                 self.files.remove(&id);
+            } else {
+                self.stale.insert(id);
             }
         }
     }
 
-    /// Returns the other names that the file `name` has in the share.
-    pub(super) fn others(&self, name: &str) -> Vec<String> {
-        let linked = self.names.get(name).and_then(|id| self.files.get(id));
-        let here = linked.into_iter().flat_map(|linked| &linked.here);
-        here.filter(|other| *other != name).cloned().collect()
+    /// Returns whether the file `name` had several names when it was noted.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.names.contains_key(name)
     }
 
-    /// Returns whether the file `name` has names that are not known, in the share or
-    /// outside.
-    pub(super) fn has_unknown_names(&self, name: &str) -> bool {
-        let linked = self.names.get(name).and_then(|id| self.files.get(id));
-        linked.is_some_and(|linked| (linked.here.len() as u64) < linked.all)
+    /// Returns whether there are stale files.
+    pub(super) fn are_stale(&self) -> bool {
+        !self.stale.is_empty()
+    }
+
+    /// Takes the stale files, whose names are looked at and [noted](Links::note) then.
+    pub(super) fn take_stale(&mut self) -> Vec<StaleNames> {
+        let stale = std::mem::take(&mut self.stale);
+        let names_of = |id: FileId| {
+            let linked = self.files.get_mut(&id)?;
+            let (_, inode) = id;
+            let unknown = linked.is_to_be_searched().then_some(inode);
+            if unknown.is_some() {
+                linked.searched = linked.all;
+            }
+            Some(StaleNames {
+                names: linked.here.iter().cloned().collect(),
+                unknown,
+            })
+        };
+        stale.into_iter().filter_map(names_of).collect()
     }
 
     /// Returns one name each of at most `most` files that have names outside the share,
@@ -82,7 +141,7 @@ impl Links {
     pub(super) fn with_names_outside(&self, after: FileId, most: usize) -> Vec<(FileId, String)> {
         use std::ops::Bound::{Excluded, Unbounded};
         let behind = self.files.range((Excluded(after), Unbounded));
-        let outside = behind.filter(|(_, linked)| (linked.here.len() as u64) < linked.all);
+        let outside = behind.filter(|(_, linked)| linked.has_unknown_names());
         let named = outside.filter_map(|(id, linked)| Some((*id, linked.here.first()?.clone())));
         named.take(most).collect()
     }
@@ -93,42 +152,18 @@ impl Links {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(inode: u64, links: u64) -> OnDisk {
-        crate::stamp::tests::linked(inode, links)
+impl Linked {
+    /// Returns whether the file has names that are not known, in the share or outside.
+    fn has_unknown_names(&self) -> bool {
+        (self.here.len() as u64) < self.all
     }
 
-    #[test]
-    fn names_of_one_file_are_known_together() {
-        let mut links = Links::default();
-        for name in ["a", "b", "c"] {
-            links.note(name, Some(&file(1, 3)));
-        }
-        links.note("single", Some(&file(2, 1)));
-        assert_eq!(links.others("a"), ["b", "c"]);
-        assert!(links.others("single").is_empty());
-        assert!(links.with_names_outside((0, 0), 9).is_empty());
-        links.note("b", Some(&file(2, 1)));
-        assert_eq!(links.others("a"), ["c"]);
-        links.note("c", None);
-        assert!(links.others("a").is_empty());
-        let outside = links.with_names_outside((0, 0), 9);
-        assert_eq!(outside.len(), 1);
-        assert_eq!(outside[0].1, "a");
-        assert!(links.with_names_outside(outside[0].0, 9).is_empty());
-    }
-
-    #[test]
-    fn more_names_than_are_known_are_noted_as_such() {
-        let mut links = Links::default();
-        for number in 0..LINKS_MAX {
-            links.note(&number.to_string(), Some(&file(1, 2)));
-        }
-        assert!(!links.are_more());
-        links.note("more", Some(&file(2, 2)));
-        assert!(links.are_more() && links.others("more").is_empty());
+    /// Returns whether the share may have names of the file that are not known: it had fewer names when its names
+    /// were last searched for.
+    fn is_to_be_searched(&self) -> bool {
+        self.has_unknown_names() && self.searched != self.all
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -236,8 +236,14 @@ pub(crate) mod tests {
 
     /// Returns a file of one byte with so many names.
     pub(crate) fn linked(inode: u64, links: u64) -> OnDisk {
+        changed_at(inode, links, 0)
+    }
+
+    /// Returns a file of one byte with so many names that was changed then.
+    pub(crate) fn changed_at(inode: u64, links: u64, changed: u64) -> OnDisk {
         let stamp = Stamp {
             inode,
+            changed: i64::try_from(changed).unwrap(),
             ..of_size(1)
         };
         OnDisk {

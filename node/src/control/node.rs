@@ -35,6 +35,7 @@ impl NodeServer for Owner {
             name: node.overlay().name().map(ToString::to_string),
             private: node.is_private(),
             url: node.url().as_str().to_owned(),
+            web: node.web().map(|port| port.url.clone()),
             listen: node.address().to_string(),
             control: self.control.to_string(),
             share: share.path().display().to_string(),

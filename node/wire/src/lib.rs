@@ -23,6 +23,7 @@ pub mod about;
 pub mod answer_rate;
 mod apache;
 pub mod asking;
+pub mod basic;
 pub mod budget;
 pub mod bundle;
 mod cdata;

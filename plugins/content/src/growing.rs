@@ -3,7 +3,8 @@
 //! # Invariants
 //! - A file is taken for one that grew if all bytes that are indexed still stand there. Of one
 //!   that is longer than [`TEXT_MAX`], only the first bytes and the last ones before where it
-//!   ended are compared at once, and all of them when it is quiet ([`Indexed::quiet_time`]).
+//!   ended are compared at once, and all of them when it is quiet, or was not for too long
+//!   ([`Comparison`]).
 //! - Bytes are compared by their hash, whose key is known to nobody.
 //! - What is added begins with a line, so that all that a line has is in one part.
 
@@ -12,7 +13,7 @@ use std::{
     hash::{BuildHasher, DefaultHasher, Hasher, RandomState},
     io,
     sync::{Arc, LazyLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use plugin_api::{FileInfo, FileReader, Files};
@@ -21,7 +22,7 @@ use crate::{
     blocks::{BlockText, Blocks},
     limits::{
         APPENDED_BYTES_MAX, APPENDED_MAX, CHUNK, GROWING_MAX, GROWING_MIN, GROWN_QUIET,
-        GROWN_QUIET_BYTES, GROWN_QUIET_MAX, TEXT_MAX,
+        GROWN_QUIET_BYTES, GROWN_QUIET_MAX, GROWN_RESTLESS, TEXT_MAX,
     },
     source::{self, FileBytes, KNOWN_BY},
 };
@@ -39,6 +40,38 @@ pub(crate) struct Indexed {
     open: Option<u16>,
     /// The number of times that something was appended.
     appended: u32,
+}
+
+/// As good as never.
+const LONG_TIME: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The time when all bytes of a long file that grew are compared.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Comparison {
+    due: Instant,
+    /// The latest time, however often the file grows until then.
+    latest: Instant,
+}
+
+impl Comparison {
+    /// Returns when the bytes of a file are compared that grew now to so many bytes, where `before` was the time if it
+    /// had grown already.
+    fn after(before: Option<Comparison>, size: u64, now: Instant) -> Comparison {
+        let more = u32::try_from(size / GROWN_QUIET_BYTES).unwrap_or(u32::MAX);
+        let quiet = GROWN_QUIET.saturating_mul(more.saturating_add(1));
+        // Not sooner for a very long one: so many bytes a second are compared at most.
+        let restless = quiet.saturating_mul(GROWN_RESTLESS).min(LONG_TIME);
+        let latest = before.map_or(now + restless, |before| before.latest);
+        Comparison {
+            due: latest.min(now + quiet.min(GROWN_QUIET_MAX)),
+            latest,
+        }
+    }
+
+    /// Returns when they are to be compared.
+    pub(crate) fn due(self) -> Instant {
+        self.due
+    }
 }
 
 /// Files as they were indexed, by their names.
@@ -145,11 +178,20 @@ impl Indexed {
         Ok(at == self.size && hasher.finish() == self.hasher.finish())
     }
 
-    /// Returns the time without a change after which all bytes are compared, if they were not at once.
-    pub(crate) fn quiet_time(&self) -> Option<Duration> {
-        let more = u32::try_from(self.size / GROWN_QUIET_BYTES).unwrap_or(u32::MAX);
-        let time = GROWN_QUIET.saturating_mul(more.saturating_add(1));
-        (self.size > TEXT_MAX as u64).then_some(time.min(GROWN_QUIET_MAX))
+    /// Returns whether only the ends are compared at once.
+    fn is_long(&self) -> bool {
+        self.size > TEXT_MAX as u64
+    }
+
+    /// Returns when all bytes are compared, if they were not at once, where `before` was the time if the file had
+    /// grown already.
+    pub(crate) fn comparison(
+        &self,
+        before: Option<Comparison>,
+        now: Instant,
+    ) -> Option<Comparison> {
+        self.is_long()
+            .then(|| Comparison::after(before, self.size, now))
     }
 
     /// Reads what was appended. `None` if the file has to be read whole.
@@ -174,7 +216,7 @@ impl Indexed {
         let Some((first, mut last)) = self.ends(files, file)? else {
             return Ok(None);
         };
-        if self.quiet_time().is_none() && !self.stands(reader, file, stopped)? {
+        if !self.is_long() && !self.stands(reader, file, stopped)? {
             return Ok(None);
         }
         last.truncate(last.len() - usize::from(open));
@@ -264,8 +306,25 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_never_rests_is_compared_all_the_same() {
+        let begun = Instant::now();
+        let first = Comparison::after(None, 0, begun);
+        assert_eq!(first.due(), begun + GROWN_QUIET);
+        let mut last = first;
+        for times in 1..100 {
+            last = Comparison::after(Some(last), 0, begun + GROWN_QUIET / 2 * times);
+        }
+        assert_eq!(last.due(), begun + GROWN_QUIET * GROWN_RESTLESS);
+    }
+
+    #[test]
     fn a_longer_file_has_to_be_quiet_for_longer() {
-        let quiet = |size| Indexed::at(size, hasher(), Trace::of(b""), b"\n", 0).quiet_time();
+        let begun = Instant::now();
+        let quiet = |size| {
+            let indexed = Indexed::at(size, hasher(), Trace::of(b""), b"\n", 0);
+            let comparison = indexed.comparison(None, begun);
+            comparison.map(|comparison| comparison.due() - begun)
+        };
         assert_eq!(quiet(TEXT_MAX as u64), None);
         assert_eq!(quiet(TEXT_MAX as u64 + 1), Some(GROWN_QUIET));
         assert_eq!(quiet(u64::MAX), Some(GROWN_QUIET_MAX));

@@ -28,6 +28,7 @@ use plugin_api::{FileInfo, FileReader, IndexStatus};
 
 use crate::{
     blocks::Blocks,
+    growing::Comparison,
     limits::{
         CLOSE_AFTER, COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, REOPEN_AFTER, SETTLE,
         SETTLE_MOST, TEXT_MAX,
@@ -98,9 +99,9 @@ struct Indexing<'a> {
     /// Files that are to be read later.
     postponed: BTreeMap<String, Postponed>,
     /// Long files that grew, and when their bytes are compared.
-    grown: BTreeMap<String, Instant>,
-    /// Files that were quiet and whose bytes are to be compared.
-    quiet: BTreeSet<String>,
+    grown: BTreeMap<String, Comparison>,
+    /// Files whose bytes are to be compared now.
+    to_compare: BTreeSet<String>,
     /// The name behind which to go on.
     cursor: Option<String>,
     next_look: Instant,
@@ -135,7 +136,7 @@ impl<'a> Indexing<'a> {
             commit_after: COMMIT_AFTER,
             postponed: BTreeMap::new(),
             grown: BTreeMap::new(),
-            quiet: BTreeSet::new(),
+            to_compare: BTreeSet::new(),
             cursor: None,
             next_look: Instant::now(),
             are_more: false,
@@ -190,9 +191,9 @@ impl<'a> Indexing<'a> {
         }
         self.commit_after = COMMIT_AFTER;
         self.tell();
-        self.wake_quiet();
+        self.wake_grown();
         let settled = self.postponed.values().map(|postponed| postponed.until);
-        let settled = settled.chain(self.grown.values().copied());
+        let settled = settled.chain(self.grown.values().map(|grown| grown.due()));
         let mut until = settled.min().unwrap_or(self.next_look).min(self.next_look);
         if self.store.is_writing() {
             let close = self.batch_begun + CLOSE_AFTER;
@@ -233,13 +234,8 @@ impl<'a> Indexing<'a> {
                 self.postpone(name, None);
                 return Ok(());
             }
-            Ok(Some(file)) if known != Some(file.version) || self.is_quiet(&name) => {
-                let is_there = if known == Some(file.version) {
-                    self.stands(&file)
-                } else {
-                    known.is_some() && self.append(&file)?
-                };
-                if !is_there {
+            Ok(Some(file)) if known != Some(file.version) || self.to_compare.contains(&name) => {
+                if !self.is_there(&file, known)? {
                     if !self.index(&file, change, known.is_some())? {
                         return Ok(());
                     }
@@ -259,6 +255,15 @@ impl<'a> Indexing<'a> {
         self.postponed.remove(&name);
         self.batch.done.push((name, change));
         Ok(())
+    }
+
+    /// Returns whether the index has all of a file whose version `known` was indexed, after the bytes that were
+    /// appended to it were added.
+    fn is_there(&mut self, file: &FileInfo, known: Option<u64>) -> Result<bool, StoreError> {
+        if self.to_compare.remove(&file.name) && !self.stands(file) {
+            return Ok(false);
+        }
+        Ok(known == Some(file.version) || known.is_some() && self.append(file)?)
     }
 
     /// Adds the bytes that were appended to a file. Returns whether that is all there is to do.
@@ -284,15 +289,15 @@ impl<'a> Indexing<'a> {
         let Ok(Some(appended)) = appended else {
             return Ok(false);
         };
-        match appended.now.quiet_time() {
-            Some(quiet) => self.grown.insert(file.name.clone(), Instant::now() + quiet),
-            None => self.grown.remove(&file.name),
-        };
+        let before = self.grown.remove(&file.name);
+        let comparison = appended.now.comparison(before, Instant::now());
+        self.grown
+            .extend(comparison.map(|comparison| (file.name.clone(), comparison)));
         self.add_appended(file, &indexed, appended)?;
         Ok(true)
     }
 
-    /// Returns true if the bytes of a file that was quiet are those that are indexed.
+    /// Returns true if the bytes of a file that grew are those that are indexed.
     fn stands(&mut self, file: &FileInfo) -> bool {
         let stopped = || self.shared.is_stopped();
         let indexed = self.shared.indexed(&file.name);
@@ -302,19 +307,14 @@ impl<'a> Indexing<'a> {
         })
     }
 
-    /// Returns true if a file that grew was quiet long enough to compare its bytes.
-    fn is_quiet(&mut self, name: &str) -> bool {
-        self.quiet.remove(name)
-    }
-
-    /// Has files that grew looked at when they are quiet.
-    fn wake_quiet(&mut self) {
-        let is_due = |(_, due): &(&String, &Instant)| **due <= Instant::now();
+    /// Has the bytes of files that grew compared when it is time.
+    fn wake_grown(&mut self) {
+        let is_due = |(_, grown): &(&String, &Comparison)| grown.due() <= Instant::now();
         let due = self.grown.iter().filter(is_due);
         let due: Vec<String> = due.map(|(name, _)| name.clone()).collect();
         for name in due {
             self.grown.remove(&name);
-            self.quiet.insert(name.clone());
+            self.to_compare.insert(name.clone());
             self.shared.read_again(name);
         }
     }

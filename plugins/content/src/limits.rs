@@ -116,6 +116,9 @@ pub const GROWN_QUIET: Duration = Duration::from_secs(1);
 /// Bytes for which it is as long again.
 pub const GROWN_QUIET_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Such times after which the bytes are compared although the file is never quiet: 8 MB a second at most.
+pub const GROWN_RESTLESS: u32 = 8;
+
 /// Longest such time.
 pub const GROWN_QUIET_MAX: Duration = Duration::from_secs(60);
 

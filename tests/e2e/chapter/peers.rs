@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use e2e::rogue::{deserted_url, fault_of};
-use e2e::{Conduct, NodeProcess, Rogue, eventually, introduce, wait_until, xmlrpc};
+use e2e::rogue::fault_of;
+use e2e::{Conduct, Deserted, NodeProcess, Rogue, eventually, introduce, wait_until, xmlrpc};
 use serde_json::{Value, json};
 
 use crate::world::noded;
@@ -31,8 +31,7 @@ fn a_peer_is_dropped_after_three_failures_and_not_at_the_first() {
     eventually("it has answered", || {
         peer(&node, &url).is_some_and(|peer| peer["state"] == "up")
     });
-    // Nobody listens at its port any more.
-    drop(rogue);
+    let _gone = rogue.leave();
     miss(&node, "first.txt");
     assert!(peer(&node, &url).is_some(), "dropped at the first failure");
     let mut asked = 0;
@@ -143,7 +142,8 @@ fn peers_come_from_a_file_of_urls() {
     let far = noded().file("far.txt", "far").start();
     let options = noded();
     let urls = options.home().root().join("urls.txt");
-    std::fs::write(&urls, format!("{}\n\n{}\r\n", far.url, deserted_url())).unwrap();
+    let gone = Deserted::new();
+    std::fs::write(&urls, format!("{}\n\n{}\r\n", far.url, gone.url)).unwrap();
     let near = options.args(["--peers".as_ref(), urls.as_os_str()]).start();
     assert_eq!(xmlrpc::query(&near.url, "far.txt"), Ok(b"far".to_vec()));
     near.stop();

@@ -51,7 +51,7 @@ fn a_folder_is_listed_without_what_is_below() {
 }
 
 fn digest(node: &NodeProcess, name: &str) -> Value {
-    wait_until("the digest is known", Duration::from_secs(20), || {
+    wait_until("the digest is known", Duration::from_secs(30), || {
         let file = node.control().must("share.stat", json!({ "name": name }));
         Some(file["digest"].clone())
             .filter(Value::is_string)
@@ -106,7 +106,7 @@ fn peers_have_kind_and_latency_and_a_trace_has_referrers() {
     );
     introduce(&middle.url, &far.url);
     introduce(&near.url, &middle.url);
-    wait_until("the peer has answered", Duration::from_secs(10), || {
+    wait_until("the peer has answered", Duration::from_secs(30), || {
         let peers = near.control().must("peer.list", json!({}));
         let is_known = peers[0]["kind"] == "sixhop" && peers[0]["latency"].is_u64();
         if is_known {

@@ -17,9 +17,8 @@ use serde_json::{Value, json};
 
 use super::{Mount, is_root, obedient};
 
-/// Steps in each run of the tests. With 200, one run in eight shows a file with several hard links whose last change is
-/// not noticed.
-const STEPS: usize = 40;
+/// Steps in each run of the tests.
+const STEPS: usize = 300;
 
 /// Steps between two quiet moments.
 const TOGETHER: usize = 20;

@@ -77,7 +77,7 @@ fn t04_a_storm_of_resets() {
              \n    s.close()\n",
             &[&http::address(&node.url).to_string()],
         );
-        wait_until("the node answers", Duration::from_secs(10), || ask(node));
+        wait_until("the node answers", Duration::from_secs(30), || ask(node));
     });
 }
 
@@ -135,7 +135,7 @@ fn early_closes_leave_nothing() {
             // A refusal may come before the end.
             drop(stream.write_all(&whole.as_bytes()[..cut]));
         }
-        wait_until("the node answers", Duration::from_secs(10), || ask(node));
+        wait_until("the node answers", Duration::from_secs(30), || ask(node));
     });
 }
 
@@ -143,7 +143,7 @@ fn early_closes_leave_nothing() {
 fn a_node_under_a_low_limit_serves_on() {
     siege_of(besieged(noded().limits("ulimit -n 64")), |node| {
         for _ in 0..100 {
-            wait_until("an answer", Duration::from_secs(10), || ask(node));
+            wait_until("an answer", Duration::from_secs(30), || ask(node));
         }
     });
 }

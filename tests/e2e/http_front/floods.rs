@@ -156,7 +156,7 @@ fn bodies_of_the_greatest_size_from_many_connections() {
         for stream in &mut streams {
             drop(stream.write_all(b" "));
         }
-        wait_until("a body is answered", Duration::from_secs(20), || {
+        wait_until("a body is answered", Duration::from_secs(30), || {
             let mut start = [0; 12];
             let read = streams[0].read_exact(&mut start).map_err(|e| e.to_string());
             read.map(|()| assert_eq!(&start[..9], b"HTTP/1.1 "))

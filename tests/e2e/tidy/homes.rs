@@ -118,7 +118,11 @@ const HOMES: &[Home] = &[
     ),
     home("fast_qr", &["ctl"], &["ctl/src/qr"]),
     home("jiff", &["node-base"], &["node/base/src/schedule"]),
-    home("socket2", &["node-base"], &["node/base/src/platform"]),
+    home(
+        "socket2",
+        &["node-base", "e2e"],
+        &["node/base/src/platform", "tests/src/deserted"],
+    ),
     home(
         "nix",
         &["node-base", "node"],
@@ -151,8 +155,8 @@ const HOMES: &[Home] = &[
     ),
     home(
         "crc32fast",
-        &["plugin-content"],
-        &["plugins/content/src/store"],
+        &["plugin-content", "node-core"],
+        &["plugins/content/src/store", "node/core/src/server/web/zip"],
     ),
     home("grep-matcher", &["plugin-content"], &[]),
     home("grep-regex", &["plugin-content"], &[]),

@@ -54,7 +54,7 @@ fn a_disk_that_fills_up_keeps_what_came() {
     assert_eq!(temporaries(&share), 1, "a second try loses nothing");
     fs::remove_file(filler).expect("the owner makes room");
     // The node may still be reading the file that was removed.
-    wait_until("there is room", Duration::from_secs(20), || {
+    wait_until("there is room", Duration::from_secs(30), || {
         let fetched = ctl(asker.home()).args(["fetch", "a.bin"]).run();
         match fetched.code {
             0 => Ok(()),
@@ -102,7 +102,7 @@ fn a_refused_name_keeps_what_came() {
         failed["error"].to_string().contains("directory"),
         "{failed}"
     );
-    drop(holder.kill());
+    let _away = holder.kill();
     fs::remove_dir(share.join("a.bin")).expect("the owner makes room");
     let again = over(&asker, &asker.control().must("fetch.start", replacing));
     assert_eq!(again["state"], "done", "{again}");

@@ -40,7 +40,7 @@ fn a_busy_holder_is_asked_again_when_it_said() {
     let asker = asker(&[&proxy.url]);
     let begun = Instant::now();
     let started = start(&asker, "a.bin");
-    wait_until("the fetch waits", Duration::from_secs(20), || {
+    wait_until("the fetch waits", Duration::from_secs(30), || {
         let list = asker.control().must("fetch.list", json!({}));
         if list[0]["state"] == "waiting" {
             Ok(())

@@ -25,7 +25,7 @@ fn batch_over(node: &NodeProcess, id: &Value) -> Value {
 }
 
 fn digest_of(node: &NodeProcess, name: &str) -> Value {
-    wait_until("the digest is known", Duration::from_secs(20), || {
+    wait_until("the digest is known", Duration::from_secs(30), || {
         let stat = node.control().must("share.stat", json!({ "name": name }));
         match &stat["digest"] {
             Value::String(_) => Ok(stat["digest"].clone()),
@@ -41,7 +41,7 @@ fn one_who_stops_waiting_does_not_stop_the_others() {
     let asker = asker(&[&holder.url]);
     scope(|threads| {
         let patient = threads.spawn(|| ctl(asker.home()).args(["fetch", "a.bin"]).run());
-        wait_until("it runs", Duration::from_secs(20), || {
+        wait_until("it runs", Duration::from_secs(30), || {
             let list = asker.control().must("fetch.list", json!({}));
             let bytes = list[0]["bytes"].as_u64();
             (bytes > Some(0)).then_some(()).ok_or(list.to_string())
@@ -107,7 +107,7 @@ fn cancelling_a_batch_spares_a_fetch_of_its_own() {
     let batch = asker
         .control()
         .must("fetch.start_matching", json!({ "query": "name:zz*" }));
-    wait_until("the batch fetches", Duration::from_secs(20), || {
+    wait_until("the batch fetches", Duration::from_secs(30), || {
         let list = asker.control().must("fetch.list", json!({}));
         let begun = list.as_array().is_some_and(|list| list.len() == 2);
         begun.then_some(()).ok_or(list.to_string())

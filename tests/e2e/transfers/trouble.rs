@@ -15,7 +15,7 @@ fn of_three_holders_one_dies_and_one_turns_liar() {
     let started = start(&asker, "a.bin");
     wait_for_bytes(&asker, &started, 10 << 20);
     let gone = dying.url.clone();
-    drop(dying.kill());
+    let _away = dying.kill();
     proxy.lie();
     let status = over(&asker, &started);
     assert_eq!(status["state"], "done", "{status}");

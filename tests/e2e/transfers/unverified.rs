@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use e2e::rogue::{answer_of, deserted_url};
-use e2e::{Conduct, NodeProcess, Proxy, Rogue, wait_until};
+use e2e::rogue::answer_of;
+use e2e::{Conduct, Deserted, NodeProcess, Proxy, Rogue, wait_until};
 use serde_json::{Value, json};
 
 use super::{asker, content, over, slow, start, temporaries, wait_for_bytes};
@@ -26,7 +26,7 @@ fn address(node: &NodeProcess) -> String {
 }
 
 fn digest_of(node: &NodeProcess, name: &str) -> Value {
-    wait_until("the digest is known", Duration::from_secs(20), || {
+    wait_until("the digest is known", Duration::from_secs(30), || {
         let stat = node.control().must("share.stat", json!({ "name": name }));
         match &stat["digest"] {
             Value::String(_) => Ok(stat["digest"].clone()),
@@ -50,7 +50,8 @@ fn wait_for_state(node: &NodeProcess, state: &str) -> Value {
 #[test]
 fn a_shorter_file_after_a_crash_is_stored_as_it_is() {
     let holder = slow().file("a.bin", content(24 << 20)).start();
-    let asker = asker(&[&holder.url, &deserted_url()]);
+    let gone = Deserted::new();
+    let asker = asker(&[&holder.url, &gone.url]);
     wait_for_bytes(&asker, &start(&asker, "a.bin"), 3 << 20);
     let asker = asker.kill();
     let at = address(&holder);
@@ -74,7 +75,7 @@ fn a_digest_taken_up_again_is_not_asked_for_by_name() {
     let started = asker.control().must("fetch.start", wanted);
     wait_for_bytes(&asker, &started, 3 << 20);
     let asker = asker.kill();
-    drop(holder.kill());
+    let _away = holder.kill();
     let book = book();
     let asker = asker.args(["--peer", &book.url]).start();
     wait_for_state(&asker, "waiting");
@@ -105,7 +106,8 @@ fn a_liar_is_not_asked_by_query_for_the_same_file() {
     for size in [5, 300_000, 3_000_000] {
         let behind = noded().file("a.bin", content(size)).start();
         let liar = Proxy::corrupting(&behind.url);
-        let asker = asker(&[&liar.url, &deserted_url()]);
+        let gone = Deserted::new();
+        let asker = asker(&[&liar.url, &gone.url]);
         let ended = ctl(asker.home()).args(["--json", "fetch", "a.bin"]).run();
         let last: Value = serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
         assert_eq!(

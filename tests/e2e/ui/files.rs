@@ -10,7 +10,7 @@ use crate::world::noded;
 
 /// Waits until the node knows the digests of its files.
 fn wait_for_digests(node: &NodeProcess) {
-    wait_until("the digests are known", Duration::from_secs(20), || {
+    wait_until("the digests are known", Duration::from_secs(30), || {
         let listing = node.control().must("share.list", json!({})).to_string();
         if listing.contains("\"digest\":null") {
             Err(listing)
@@ -21,7 +21,7 @@ fn wait_for_digests(node: &NodeProcess) {
 }
 
 fn wait_for(node: &NodeProcess, name: &str, bytes: &[u8]) {
-    wait_until(name, Duration::from_secs(20), || {
+    wait_until(name, Duration::from_secs(30), || {
         let stored = node.home().read(name);
         match stored {
             Some(stored) if stored == bytes => Ok(()),
@@ -279,7 +279,7 @@ fn the_log_has_one_line_of_progress_a_fetch() {
     near.control()
         .must("fetch.start", json!({ "name": "slow.bin" }));
     let mut told = std::collections::BTreeSet::new();
-    wait_until("progress is told", Duration::from_secs(20), || {
+    wait_until("progress is told", Duration::from_secs(30), || {
         let now = browser.js(&format!(
             "return [{progress}, document.querySelector('.node .log').innerText]"
         ));

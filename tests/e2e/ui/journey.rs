@@ -105,7 +105,7 @@ fn look(page: &Opened, name: &str) {
 fn a_new_user_searches_fetches_and_finds_it_in_the_share() {
     let (near, others) = network();
     for node in &others {
-        wait_until("the digests are known", Duration::from_secs(20), || {
+        wait_until("the digests are known", Duration::from_secs(30), || {
             let listing = node.control().must("share.list", json!({})).to_string();
             if listing.contains("\"digest\":null") {
                 Err(listing)
@@ -233,7 +233,7 @@ fn everything_can_be_done_with_the_keyboard() {
     browser.until_text(".inside .row", "far.txt");
     tab_to(&page, ".inside .list");
     browser.press(&[keys::DOWN, keys::ENTER]);
-    wait_until("the file is in the share", Duration::from_secs(10), || {
+    wait_until("the file is in the share", Duration::from_secs(30), || {
         node.home()
             .read("far.txt")
             .ok_or_else(|| "not yet".to_owned())

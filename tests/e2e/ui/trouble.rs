@@ -85,7 +85,7 @@ fn a_file_that_is_there_is_replaced_after_a_question_only() {
     page.browser
         .until_text("dialog", "Your share has a file named a.txt");
     page.browser.click("dialog [data-answer=yes]");
-    wait_until("the file is replaced", Duration::from_secs(10), || {
+    wait_until("the file is replaced", Duration::from_secs(30), || {
         let stored = near.home().read("a.txt").unwrap_or_default();
         if stored == b"new and longer" {
             Ok(())
@@ -127,7 +127,7 @@ fn dropped_files_are_shared() {
         .until_text(".share .is-upload", "there.txt is in the share already");
     page.browser
         .until_text(".share .is-upload", "cannot be the name of a shared file");
-    wait_until("the files are there", Duration::from_secs(10), || {
+    wait_until("the files are there", Duration::from_secs(30), || {
         let sizes = ["dropped.bin", "empty", "there.txt"]
             .map(|name| node.home().read(name).map(|bytes| bytes.len()));
         if sizes == [Some(2_500_000), Some(0), Some(5)] {
@@ -140,7 +140,7 @@ fn dropped_files_are_shared() {
     page.browser.until_text(".share .row", "x.txt");
     page.browser
         .js_with(drop_files, &json!([[["inside.txt", 7]]]));
-    wait_until("the file is in the folder", Duration::from_secs(10), || {
+    wait_until("the file is in the folder", Duration::from_secs(30), || {
         node.home()
             .read("folder/inside.txt")
             .filter(|bytes| bytes.len() == 7)

@@ -1,6 +1,6 @@
 //! The table of mounts, and the kinds of file systems.
 
-use std::fs::File;
+use std::{fs::File, path::Path};
 
 /// Longest table of mounts that is read, in bytes.
 #[cfg(target_os = "linux")]
@@ -25,6 +25,26 @@ pub fn table() -> Option<String> {
 #[cfg(not(target_os = "linux"))]
 #[must_use]
 pub fn table() -> Option<String> {
+    None
+}
+
+/// Returns the number of the mount that `path` is on, which no later mount has; `None` if the system has no such
+/// numbers. The number in the [table] is soon given to another mount.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn unique_number(path: &Path) -> Option<u64> {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+    // `STATX_MNT_ID_UNIQUE`, since Linux 6.8.
+    let wanted = StatxFlags::from_bits_retain(0x4000);
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
+    let found = statx(CWD, path, flags, wanted).ok()?;
+    (found.stx_mask & wanted.bits() != 0).then_some(found.stx_mnt_id)
+}
+
+/// Returns that the system has no such numbers.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn unique_number(_path: &Path) -> Option<u64> {
     None
 }
 

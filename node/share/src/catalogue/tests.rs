@@ -250,7 +250,7 @@ fn words_are_found_in_any_chunk() {
     assert!(with(&["nothing"]).is_empty());
     assert_eq!(with(&["txt"]).len(), 20_003);
     let folded = |text: &str| {
-        let mut words = std::collections::BTreeSet::new();
+        let mut words = BTreeSet::new();
         view.folded_words(text, &mut |word| {
             words.insert(word.to_owned());
             Flow::Continue

@@ -52,6 +52,17 @@ pub(crate) enum Was {
     Removed(Meta),
 }
 
+impl Was {
+    /// Returns the number on its disk of the file that it is about.
+    pub(crate) fn inode(&self) -> u64 {
+        match self {
+            Was::Added(meta) | Was::Changed { now: meta, .. } | Was::Removed(meta) => {
+                meta.stamp.inode
+            }
+        }
+    }
+}
+
 impl View {
     /// Returns the view of these chunks, which are in order.
     pub(super) fn of_chunks(chunks: Vec<Arc<Chunk>>) -> View {

@@ -86,6 +86,9 @@ impl Digests {
         let tree = self.store.tree(&known.digest)?;
         let file = self.share.read(name).ok()?;
         let is_unchanged = file.stamp == known.stamp;
+        if !is_unchanged {
+            self.catalogue.look_soon(name.as_str());
+        }
         let place = InShare {
             digests: Arc::clone(self),
             name: name.clone(),

@@ -232,6 +232,73 @@ fn a_piece_that_does_not_match_is_refused_and_the_file_reread() {
     }
 }
 
+/// Returns whether the background reads the file later.
+fn is_due(digests: &Digests, file: &str) -> bool {
+    lock(&digests.changed).due.contains_key(&name(file))
+}
+
+/// Has the background read what is due by now.
+fn read_now(digests: &Arc<Digests>, file: &str) {
+    lock(&digests.changed).due.remove(&name(file));
+    digests.read_if_unknown(&name(file));
+}
+
+#[test]
+fn a_file_that_is_away_for_a_moment_gets_its_digest() {
+    let home = Home::new();
+    fs::create_dir(home.path("d")).unwrap();
+    home.write("d/a", b"one");
+    let digests = home.open();
+    // Nothing about the file itself changes, so nobody reports it again.
+    fs::rename(home.path("d"), home.path("e")).unwrap();
+    read_now(&digests, "d/a");
+    assert!(is_due(&digests, "d/a"));
+    fs::rename(home.path("e"), home.path("d")).unwrap();
+    read_now(&digests, "d/a");
+    assert!(!is_due(&digests, "d/a"));
+    assert_eq!(digests.of(&name("d/a")).unwrap().digest, digest(b"one"));
+    fs::remove_file(home.path("d/a")).unwrap();
+    digests.catalogue.read_all();
+    read_now(&digests, "d/a");
+    assert!(!is_due(&digests, "d/a"), "it is gone");
+}
+
+#[test]
+fn a_file_is_read_until_the_digest_fits_what_is_described() {
+    let home = Home::new();
+    home.write("a", b"one");
+    let digests = home.open();
+    // So young that the next change may not show, and not in the catalogue as it is.
+    fs::write(home.path("a"), b"two").unwrap();
+    read_now(&digests, "a");
+    assert!(is_due(&digests, "a"), "the catalogue is old");
+    digests.catalogue.read_all();
+    std::thread::sleep(SETTLED_AFTER + Duration::from_millis(20));
+    read_now(&digests, "a");
+    assert!(!is_due(&digests, "a"));
+    let described = digests.catalogue.look_up("a").unwrap().unwrap();
+    assert_eq!(digests.known_as(&described), Some(digest(b"two")));
+}
+
+#[test]
+fn pauses_before_a_file_is_tried_again_grow_to_their_limit() {
+    let (mut changed, begun) = (Changed::default(), now());
+    let file = name("a");
+    for _ in 0..10 {
+        changed.due.clear();
+        changed.note(&file, Some(FAILED_PAUSE), begun);
+    }
+    assert_eq!(changed.due[&file], begun + FAILED_PAUSE_MAX);
+    // What is due sooner stays so.
+    changed.due.insert(file.clone(), begun);
+    changed.note(&file, Some(FAILED_PAUSE), begun);
+    assert_eq!(changed.due[&file], begun);
+    changed.note(&file, None, begun);
+    changed.due.clear();
+    changed.note(&file, Some(FAILED_PAUSE), begun);
+    assert_eq!(changed.due[&file], begun + FAILED_PAUSE);
+}
+
 #[test]
 fn a_damaged_database_is_made_anew() {
     let home = Home::new();

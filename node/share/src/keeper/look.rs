@@ -26,8 +26,8 @@ use super::{
     sweep::Depth,
 };
 use crate::{
-    Catalogue,
-    catalogue::{Change, Meta, ScanTurn, View, Work},
+    Catalogue, ShareError,
+    catalogue::{Change, ScanTurn, Work},
     folders::{FolderStamp, children, following, in_and_below, remove_below},
     ignoring::{Chain, IGNORE_FILE, Verdict},
     listing::Listed,
@@ -41,6 +41,9 @@ const LINKED_TOGETHER: usize = 10_000;
 /// Changes that are noted together.
 const CHANGES_MAX: usize = 4_096;
 
+/// Times that the names of stale files are looked at in one look. Files that change faster stay stale until the next.
+const STALE_ROUNDS: usize = 3;
+
 /// Time for directories that one batch of hints points to; a sweep does the
 /// rest.
 const HINTED_TIME: Duration = Duration::from_millis(100);
@@ -52,12 +55,10 @@ pub(super) struct Look<'c> {
     watcher: Option<&'c mut (dyn Watcher + 'static)>,
     lister: Lister,
     changes: Vec<Change>,
+    /// Files whose changes are among these and not in the view.
+    noted: BTreeSet<String>,
     /// The signs of the hints, for the files that are looked at.
     signs: BTreeMap<String, Signs>,
-    /// Files with names that are not known, by their numbers on the disk.
-    linked: BTreeSet<u64>,
-    /// Files that had another name, which is gone.
-    unlinked: BTreeSet<String>,
     looked: Looked,
 }
 
@@ -72,9 +73,8 @@ impl<'c> Look<'c> {
             catalogue,
             watcher,
             changes: Vec::new(),
+            noted: BTreeSet::new(),
             signs: BTreeMap::new(),
-            linked: BTreeSet::new(),
-            unlinked: BTreeSet::new(),
             looked: Looked::default(),
         }
     }
@@ -82,60 +82,43 @@ impl<'c> Look<'c> {
     /// Notes the results, and returns the changes.
     pub(super) fn end(mut self) -> Looked {
         self.flush();
-        self.names_of_linked();
-        self.flush();
+        self.stale_names();
         self.looked
     }
 
-    /// Looks at the names of files that got another name or lost one: nobody tells
-    /// of that under the names that stay.
-    fn names_of_linked(&mut self) {
-        let mut names = std::mem::take(&mut self.unlinked);
-        let linked = std::mem::take(&mut self.linked);
-        if !linked.is_empty() {
-            let view = self.catalogue.view();
-            let files = view.from("");
-            let files = files.filter(|file| linked.contains(&file.meta.stamp.inode));
-            names.extend(files.map(|file| file.name()));
-        }
-        for name in names {
-            self.again(&name);
+    /// Looks at all names of files that were seen with another stamp under one of them.
+    fn stale_names(&mut self) {
+        for _ in 0..STALE_ROUNDS {
+            let stale = self.work().links.take_stale();
+            if stale.is_empty() {
+                return;
+            }
+            let unknown: BTreeSet<u64> = stale.iter().filter_map(|stale| stale.unknown).collect();
+            let names = stale.into_iter().flat_map(|stale| stale.names);
+            let mut names: BTreeSet<String> = names.collect();
+            if !unknown.is_empty() {
+                let view = self.catalogue.view();
+                let files = view.from("");
+                let files = files.filter(|file| unknown.contains(&file.meta.stamp.inode));
+                names.extend(files.map(|file| file.name()));
+            }
+            for name in names {
+                self.again(&name);
+            }
+            self.flush();
         }
     }
 
     /// Looks once more at the file `name`.
     fn again(&mut self, name: &str) {
-        let file = ShareName::parse(name)
-            .ok()
-            .and_then(|name| self.catalogue.share().on_disk(&name).ok());
-        if let Some(file) = file {
-            let meta = self.catalogue.meta(name, &file);
-            self.work().links.note(name, Some(&file));
-            self.note(name, Some(meta));
-        }
-    }
-
-    /// Notes which file has the name `name` now, if any has.
-    fn link(&mut self, name: &str, file: Option<&OnDisk>) {
-        if file.is_none() {
-            let others = self.work().links.others(name);
-            self.unlinked.extend(others);
-            self.unlinked.remove(name);
-        }
-        self.work().links.note(name, file);
-    }
-
-    /// Has all names of a file looked at that is not as it was under one of them.
-    fn other_names(&mut self, name: &str, file: &OnDisk) {
-        if file.links < 2 {
+        let Ok(parsed) = ShareName::parse(name) else {
             return;
-        }
-        let others = self.work().links.others(name);
-        for other in others {
-            self.again(&other);
-        }
-        if self.work().links.has_unknown_names(name) {
-            self.linked.insert(file.shown().inode);
+        };
+        match self.catalogue.share().on_disk(&parsed) {
+            Ok(file) => self.note(name, Some(&file)),
+            Err(ShareError::NotFound(_)) => self.note(name, None),
+            // Its directory is looked at again until it can be read.
+            Err(error) => tracing::debug!(name, %error, "another name of a file is not looked at"),
         }
     }
 
@@ -160,6 +143,10 @@ impl<'c> Look<'c> {
         for folder in std::mem::take(&mut hinted.again) {
             self.alone(&folder);
         }
+        // All of them first: when the time is over, the sweep goes on with what is doubted.
+        for folder in &hinted.whole {
+            self.doubt(folder);
+        }
         let begun = now();
         for folder in &hinted.whole {
             let mut above = folder[..folder.len().saturating_sub(1)].match_indices('/');
@@ -167,7 +154,6 @@ impl<'c> Look<'c> {
             if has_above || (!folder.is_empty() && hinted.whole.contains("")) {
                 continue;
             }
-            self.doubt(folder);
             let mut next = Some(folder.clone());
             while let Some(name) = next {
                 if (now() - begun) >= HINTED_TIME {
@@ -423,7 +409,7 @@ impl<'c> Look<'c> {
     fn listed(&mut self, name: &str, listed: Listed) {
         let view = self.catalogue.view();
         let mut before = view.directly_in(name).into_iter().peekable();
-        let (mut gone, mut linked) = (Vec::new(), Vec::new());
+        let mut gone = Vec::new();
         let looked_at = now();
         for (last, file) in listed.files {
             while let Some((left, _)) = before.next_if(|(left, _)| *left < last) {
@@ -435,24 +421,18 @@ impl<'c> Look<'c> {
             let whole = format!("{name}{last}");
             let meta = {
                 let mut work = self.work();
-                work.links.note(&whole, Some(&file));
+                work.links.note(&whole, Some((&file, meta.stamp)));
                 work.young.settle(&whole, known, meta, looked_at)
             };
             if known != Some(meta) {
-                if file.links > 1 {
-                    linked.push((whole.clone(), file));
-                }
                 self.changes.push((whole, Some(meta)));
             }
         }
         gone.extend(before.map(|(gone, _)| gone));
         for gone in gone {
             let whole = format!("{name}{gone}");
-            self.link(&whole, None);
+            self.work().links.note(&whole, None);
             self.changes.push((whole, None));
-        }
-        for (name, file) in linked {
-            self.other_names(&name, &file);
         }
         let gone = {
             let mut work = self.work();
@@ -479,7 +459,7 @@ impl<'c> Look<'c> {
         let view = self.catalogue.view();
         for file in view.below(name) {
             let name = file.name();
-            self.link(&name, None);
+            self.work().links.note(&name, None);
             self.changes.push((name, None));
         }
     }
@@ -507,7 +487,7 @@ impl<'c> Look<'c> {
         }
     }
 
-    /// Notes the state of the file `name`.
+    /// Notes the state of the file `name`, of which a hint may say that it was written.
     fn file(&mut self, name: &str, file: &OnDisk) {
         let signs = self.signs.get(name).copied().unwrap_or_default();
         let share = self.catalogue.share();
@@ -516,12 +496,7 @@ impl<'c> Look<'c> {
         if signs.written && known.is_some_and(|known| known.stamp == stamp) {
             share.writes.note(file, SystemTime::now());
         }
-        let meta = self.catalogue.meta(name, file);
-        self.link(name, Some(file));
-        let is_new = self.note(name, Some(meta));
-        if is_new {
-            self.other_names(name, file);
-        }
+        self.note(name, Some(file));
     }
 
     /// Looks at files that have names outside the share, behind `after`. Returns the
@@ -541,20 +516,21 @@ impl<'c> Look<'c> {
         last.filter(|_| are_more)
     }
 
-    /// Notes the entry at `name`, and returns whether that is new.
-    fn note(&mut self, name: &str, meta: Option<Meta>) -> bool {
-        let view: Arc<View> = self.catalogue.view();
-        if meta.is_none() {
-            self.link(name, None);
-        }
-        let is_new = view.get(name) != meta;
-        if is_new {
+    /// Notes the file at `name`; `None` if there is none.
+    fn note(&mut self, name: &str, file: Option<&OnDisk>) {
+        let meta = file.map(|file| self.catalogue.meta(name, file));
+        let linked = file.zip(meta).map(|(file, meta)| (file, meta.stamp));
+        self.work().links.note(name, linked);
+        let is_new = self.catalogue.view().get(name) != meta;
+        // What was noted a moment ago is not in the view yet, and may be so again.
+        if is_new || self.noted.contains(name) {
+            self.noted.insert(name.to_owned());
             self.changes.push((name.to_owned(), meta));
         }
-        is_new
     }
 
     fn flush(&mut self) {
+        self.noted.clear();
         let news = self.catalogue.apply(&mut self.changes, &self.signs);
         if !news.is_empty() {
             self.looked.news.push(news);

@@ -374,6 +374,79 @@ fn a_write_through_another_name_is_seen_under_all() {
 }
 
 #[test]
+fn an_answer_about_one_name_leaves_no_other_name_old() {
+    let home = Home::new();
+    home.write("a", "1");
+    fs::hard_link(home.path("a"), home.path("b")).unwrap();
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    home.write("b", "longer");
+    // It is noted for the answer, before the hint of the watcher is looked into.
+    let answer = keeper.catalogue.look_up("b").unwrap().unwrap();
+    assert_eq!(answer.size, 6);
+    hint(&mut running, &["b"]);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
+    assert_eq!(known(&keeper), there(&keeper));
+}
+
+#[test]
+fn a_file_in_place_of_a_link_has_the_other_names_scanned() {
+    let home = Home::new();
+    home.write("a", "1");
+    home.write("new", "22");
+    fs::hard_link(home.path("a"), home.path("b")).unwrap();
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    std::thread::sleep(Duration::from_millis(20));
+    fs::rename(home.path("new"), home.path("b")).unwrap();
+    hint(&mut running, &["b", "new"]);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
+    // The same, of which the listing of a directory tells.
+    fs::hard_link(home.path("a"), home.path("c")).unwrap();
+    hint(&mut running, &["c"]);
+    home.write("other", "333");
+    fs::rename(home.path("other"), home.path("c")).unwrap();
+    running.begin_sweep(Depth::Files, true);
+    rest(&mut running);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
+    assert_eq!(known(&keeper), there(&keeper));
+}
+
+#[test]
+fn a_write_through_a_name_that_nobody_saw_is_found_soon() {
+    let home = Home::new();
+    home.write("a", "1");
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    fs::hard_link(home.path("a"), home.path("b")).unwrap();
+    home.write("b", "longer");
+    fs::remove_file(home.path("b")).unwrap();
+    hint(&mut running, &["b"]);
+    assert_eq!(known(&keeper), [("a".to_owned(), 1)]);
+    running.swept -= SWEEP_AFTER_CHANGES;
+    running.turn();
+    rest(&mut running);
+    assert_eq!(known(&keeper), [("a".to_owned(), 6)]);
+    assert!(!running.has_changed, "nothing more is to be looked at");
+}
+
+#[test]
+fn a_file_written_under_another_name_is_not_taken_for_moved() {
+    let home = Home::new();
+    home.write("a", "1");
+    home.write("other", "2");
+    fs::hard_link(home.path("a"), home.path("c")).unwrap();
+    let renamed = [("a", RENAMED), ("b", RENAMED)];
+    let pair = ("a".to_owned(), "b".to_owned());
+    for (of, expected) in [("other", vec![pair]), ("c", Vec::new())] {
+        let mut change = renamed.to_vec();
+        change.push((of, WRITTEN));
+        assert_eq!(moved(&home, &change), expected, "{of} was written");
+        fs::rename(home.path("b"), home.path("a")).unwrap();
+    }
+}
+
+#[test]
 fn a_directory_with_a_new_mount_is_scanned_and_watched_again() {
     let home = Home::new();
     home.write("disk/old", "1");

@@ -14,7 +14,7 @@ pub(crate) struct Mount {
     /// The directory, by its name in the share: empty for the share itself, with a `/`
     /// at the end for others.
     pub(crate) name: String,
-    /// The number of the mount.
+    /// The number of the mount. Another one at the same place has another number, if the system has such numbers.
     pub(crate) number: u64,
 }
 
@@ -29,24 +29,24 @@ pub(super) fn mounted_below(root: &Path) -> Vec<Mount> {
         .as_ref()
         .and_then(|_| std::fs::canonicalize(root).ok());
     match (table, root) {
-        (Some(table), Some(root)) => below(&table, &root),
+        (Some(table), Some(root)) => below(&table, &root, &mounts::unique_number),
         _ => Vec::new(),
     }
 }
 
-/// Returns the mounts below `root` in the table.
-fn below(table: &str, root: &Path) -> Vec<Mount> {
+/// Returns the mounts below `root` in the table, with the unique number of the mount at a path where there is one.
+fn below(table: &str, root: &Path, unique: &dyn Fn(&Path) -> Option<u64>) -> Vec<Mount> {
     let mut mounts: Vec<Mount> = table
         .lines()
         .filter_map(|line| {
             let mut fields = line.split(' ');
-            let number = fields.next()?.parse().ok()?;
+            let number: u64 = fields.next()?.parse().ok()?;
             let point = PathBuf::from(unescaped(fields.nth(3)?));
             let name = point.strip_prefix(root).ok()?.to_str()?;
             let name = node_wire::name::composed(name);
             (!name.is_empty()).then(|| Mount {
                 name: format!("{name}/"),
-                number,
+                number: unique(&point).unwrap_or(number),
             })
         })
         .collect();
@@ -109,12 +109,15 @@ mod tests {
             41 40 0:31 / /srv/share/usb rw - vfat /dev/sdb1 rw\n\
             43 22 0:33 / /srv/shared rw - tmpfs none rw\n\
             nonsense\n";
-        let mounts = below(table, Path::new("/srv/share"));
+        let mounts = below(table, Path::new("/srv/share"), &|_| None);
         let mount = |name: &str, number| Mount {
             name: name.to_owned(),
             number,
         };
         assert_eq!(mounts, [mount("a disk/b/", 42), mount("usb/", 41)]);
+        let unique = |path: &Path| path.ends_with("usb").then_some(9_000);
+        let mounts = below(table, Path::new("/srv/share"), &unique);
+        assert_eq!(mounts, [mount("a disk/b/", 42), mount("usb/", 9_000)]);
     }
 
     #[test]

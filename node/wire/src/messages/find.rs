@@ -3,8 +3,9 @@
 //! # Invariants
 //! - Members that are not known are passed over, so that either side may learn
 //!   more without the other.
-//! - An answer is as hostile as any: hits and peers beyond their limits, and
-//!   hits without a name, a size or with an invalid digest, make it invalid.
+//! - An answer is as hostile as any: hits beyond their limit, and hits without
+//!   a name, a size or with an invalid digest, make it invalid. Peers beyond
+//!   their limit are left out, and one that is no text names nobody.
 //!
 //! # Two ways to ask
 //! Without a deadline, the hits come in the order of their names, a page behind
@@ -160,7 +161,11 @@ impl Found {
             return None;
         };
         let hits = array(members, "hits", FIND_HITS_MAX)?;
-        let peers = array(members, "peers", FIND_PEERS_MAX)?;
+        // A referral that cannot be read does not spoil the hits. It keeps its place: `matching` and `nodes` count places.
+        let peers = match members.get("peers") {
+            Some(Value::Array(peers)) => peers.as_slice(),
+            _ => &[],
+        };
         Some(Self {
             name: claimed_name(members),
             hits: hits
@@ -170,8 +175,9 @@ impl Found {
             more: matches!(members.get("more"), Some(Value::Bool(true))),
             peers: peers
                 .iter()
-                .map(|peer| text(peer, "").ok())
-                .collect::<Option<_>>()?,
+                .take(FIND_PEERS_MAX)
+                .map(|peer| text(peer, "").unwrap_or_default())
+                .collect(),
             nodes: Nodes::read(members),
             matching: members
                 .get("matching")
@@ -410,15 +416,28 @@ mod tests {
             ])
             .is_none()
         );
-        let peers = Value::Array(vec!["http://a/".into(); FIND_PEERS_MAX + 1]);
-        assert!(
-            Found::from_value(&Value::Struct(BTreeMap::from([(
-                "peers".to_owned(),
-                peers
-            )])))
-            .is_none()
-        );
         assert!(Found::from_value(&Value::Int(0)).is_none());
+    }
+
+    #[test]
+    fn an_odd_referral_spoils_no_hit_and_keeps_its_place() {
+        let hit = FindHit::from_value(&Value::Struct(BTreeMap::from([
+            ("name".to_owned(), "a.txt".into()),
+            ("size".to_owned(), Value::Int(1)),
+        ])));
+        let hit = hit.expect("a hit");
+        let read = |peers: Value| {
+            let hits = Value::Array(vec![hit.to_value()]);
+            let answer = BTreeMap::from([("hits".to_owned(), hits), ("peers".to_owned(), peers)]);
+            let found = Found::from_value(&Value::Struct(answer)).expect("the hits can be read");
+            assert_eq!(found.hits, std::slice::from_ref(&hit));
+            found.peers
+        };
+        let odd = vec!["http://a/".into(), Value::Int(7), "http://b/".into()];
+        assert_eq!(read(Value::Array(odd)), ["http://a/", "", "http://b/"]);
+        let many = vec!["http://a/".into(); FIND_PEERS_MAX + 1];
+        assert_eq!(read(Value::Array(many)).len(), FIND_PEERS_MAX);
+        assert!(read(Value::Int(7)).is_empty());
     }
 
     fn wanted() -> impl Strategy<Value = FindWanted> {
