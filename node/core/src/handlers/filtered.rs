@@ -1,6 +1,6 @@
 //! A part of the files of the share: those that pass the filters of a query, or those behind a name.
 
-use std::sync::Arc;
+use std::{fs::File, sync::Arc};
 
 use node_wire::query::Filters;
 use plugin_api::{FileInfo, FileReader, Files, Flow, Gap, HandlerError};
@@ -110,6 +110,10 @@ impl<A: Fn(&FileInfo) -> bool + Send + Sync> Files for Filtered<A> {
 
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
         self.files.read(name, from, most)
+    }
+
+    fn open(&self, name: &str) -> Result<Option<File>, HandlerError> {
+        self.files.open(name)
     }
 
     fn reader(&self) -> Box<dyn FileReader + '_> {
