@@ -96,6 +96,7 @@ pub(crate) enum Command {
     Peers(PeersArgs),
     Group(GroupArgs),
     Token(TokenArgs),
+    Share(ShareArgs),
     Ls(LsArgs),
     Rescan(RescanArgs),
     Status(StatusArgs),
@@ -236,7 +237,8 @@ pub(crate) struct SearchArgs {
 
 /// Find lines that match a regular expression, here and at the peers.
 ///
-/// On a terminal hits stand below the name of their file; in a pipe each is a line: peer:name:line:column:text. Matches
+/// On a terminal hits stand below the name of their file; in a pipe each is a line: peer:name:line:column:text, or
+/// peer:name:page:line:text in a document. Matches
 /// are those of ripgrep in the same files, in the syntax of the Rust crate regex. With --json, each hit is one line and the
 /// last one says how complete they are.
 /// Without a hit the exit code is 3, or 7 if the answer is not complete.
@@ -453,6 +455,58 @@ pub(crate) enum TokenAction {
         /// Name of the token
         name: String,
     },
+}
+
+/// Give files to people without Sixhop, by links that they open in a browser.
+///
+/// The node serves links at the address of its option --web. A link gives files and folders of the share, a folder as one
+/// ZIP, until it is removed or its time is over; with --uses only so many complete downloads. Whoever has the link has the
+/// files. Each link is a line: number, what it gives, uses, end.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl share add photos/2026 --expires 7d    a folder, for a week
+  ctl share add plan.pdf --uses 3           three complete downloads, however often they break off
+  ctl share add ~/Public/plan.pdf --password-file word.txt
+  ctl share ls
+  ctl share rm 4                            what runs by it ends within a second")]
+pub(crate) struct ShareArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<ShareAction>,
+}
+
+/// An action on links.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ShareAction {
+    /// Make a link and print it, once: the node keeps its hash alone
+    Add {
+        /// Files and folders: names in the share, or paths of files in the shared directory
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<String>,
+        #[command(flatten)]
+        limits: LinkLimits,
+    },
+    /// List all links, also those by which others leave files; so does `ctl share` alone
+    Ls,
+    /// Remove a link. What runs by it ends within a second
+    Rm {
+        /// Number of the link
+        id: u64,
+    },
+}
+
+/// The limits of a link.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LinkLimits {
+    /// How often it can be used [default: without limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) uses: Option<u32>,
+    /// The time after which it ends, such as 12h or 7d [default: never]
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) expires: Option<Duration>,
+    /// A file whose first line is a password that the link asks for
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
 }
 
 /// A level of rights, as it is typed.

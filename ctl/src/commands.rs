@@ -25,6 +25,7 @@ pub(crate) mod renew_secret;
 pub(crate) mod rescan;
 pub(crate) mod run;
 pub(crate) mod search;
+pub(crate) mod share;
 pub(crate) mod shell;
 pub(crate) mod status;
 pub(crate) mod stop;
@@ -70,6 +71,7 @@ pub(crate) fn execute(
         Command::Doctor(_) => runtime.block_on(doctor::run(context)),
         Command::LogLevel(args) => runtime.block_on(log_level::run(args, context)),
         Command::Token(args) => runtime.block_on(token::run(args.action, context)),
+        Command::Share(args) => runtime.block_on(share::run(args.action, context)),
         Command::Stop(_) => runtime.block_on(stop::run(context)),
         Command::RenewSecret(_) => runtime.block_on(renew_secret::run(context)),
         Command::Events(args) => runtime.block_on(events::run(args, context)),

@@ -188,7 +188,7 @@ fn arguments(cli: &Command, place: &Place<'_>, known: impl Fn(ValueKind) -> Know
         (["hello"] | ["peers", "rm"], 0) => bare(known(ValueKind::Peers).peers),
         (["ls"], 0) => bare(known(ValueKind::HereAndPeers).listable()),
         (["ls"], 1) => bare(known(ValueKind::AtPeers).folders_at_peers()),
-        (["rescan"], 0) => bare(known(ValueKind::Here).here_with_folders()),
+        (["rescan"], 0) | (["share", "add"], _) => bare(known(ValueKind::Here).here_with_folders()),
         (["transfers", "cancel" | "drop"], 0) => fetches(known(ValueKind::Fetches)),
         (["call"], 0) => bare(methods()),
         (["run"], 0) | (["plugin", "check" | "test"], _) => return Completion::Files,

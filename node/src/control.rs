@@ -34,6 +34,7 @@ mod rights;
 mod search;
 mod server;
 mod share;
+mod ticket;
 mod token;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -50,6 +51,7 @@ use node_api::{
     plugin::PluginsServer,
     search::{SearchServer, SearchStreamServer},
     share::ShareServer,
+    ticket::TicketsServer,
     token::TokensServer,
 };
 use node_base::events::Event;
@@ -94,6 +96,7 @@ impl Owner {
             SearchServer::into_rpc(self.clone()).into(),
             SearchStreamServer::into_rpc(self.clone()).into(),
             ShareServer::into_rpc(self.clone()).into(),
+            TicketsServer::into_rpc(self.clone()).into(),
             TokensServer::into_rpc(self).into(),
         ];
         for part in parts {

@@ -27,6 +27,7 @@ use crate::{
     sandbox,
     settings::{self, Settings, default_config},
     supervisor::{self, Change},
+    worker,
 };
 
 /// Gives memory back after a burst of work on many threads, of which the system's
@@ -46,6 +47,9 @@ const USAGE: u8 = 2;
 /// Runs the program `noded`.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(code) = worker::run_if_asked() {
+        return code;
+    }
     match Cli::try_parse() {
         Ok(cli) if cli.print_config => print(&settings::example_config()),
         Ok(cli) => run(cli.node),
@@ -118,10 +122,12 @@ async fn live(settings: Settings, sandbox: SandboxStatus, args: NodeArgs) -> Exi
 
 /// Prints the one line on standard output. The reader may close it.
 fn announce(running: &Running) {
+    let web = running.web().map(|url| format!(" web={url}/"));
     let line = format!(
-        "ready url={} control={}\n",
+        "ready url={} control={}{}\n",
         running.url(),
-        running.control()
+        running.control(),
+        web.unwrap_or_default()
     );
     let mut out = io::stdout();
     if let Err(error) = out.write_all(line.as_bytes()).and_then(|()| out.flush()) {

@@ -15,7 +15,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use node_core::{cache, node::NodeSettings};
+use node_core::{
+    cache,
+    node::{NodeSettings, WebSettings},
+};
 use node_wire::{
     AddressError, NodeName, NodeNameError, PeerAddress, PeerUrl, escaped, peer_url::without_user,
 };
@@ -27,7 +30,7 @@ pub use self::{
     meeting::Meeting,
 };
 use crate::{
-    cli::{LogFormat, Mdns, NodeArgs},
+    cli::{LogFormat, Mdns, NodeArgs, ReadDocuments},
     sandbox::Sandbox,
 };
 use node_base::{
@@ -62,6 +65,8 @@ pub struct Settings {
     pub sandbox: Sandbox,
     /// Files of the owner that are read, also later: the configuration, the peers, the key.
     pub read_files: Vec<PathBuf>,
+    /// Whether the text of documents is found.
+    pub documents: ReadDocuments,
     /// The form of the log.
     pub log_format: LogFormat,
 }
@@ -95,6 +100,20 @@ pub enum SettingsError {
         #[source]
         error: io::Error,
     },
+    /// A name to listen on for links that has no address.
+    #[error("--web {web}: {error}; give an address of this machine, such as :8080")]
+    Web {
+        /// The given address.
+        web: ListenAddress,
+        /// The error of the system.
+        #[source]
+        error: io::Error,
+    },
+    /// An invalid begin of links.
+    #[error(
+        "--web-url {0}: give http:// or https:// and a host, such as https://files.example.net"
+    )]
+    WebUrl(String),
     /// Something of the owner's would be shared, or could be stored by others.
     #[error("{option} {} lies in the shared directory, where peers could read or write it; choose another place", path.display())]
     InShare {
@@ -186,6 +205,8 @@ fn meant(key: &str) -> String {
 struct ConfigFile {
     share: Option<PathBuf>,
     listen: Option<ListenAddress>,
+    web: Option<ListenAddress>,
+    web_url: Option<String>,
     url: Option<String>,
     #[serde(default, deserialize_with = "written::list")]
     allow_host: Vec<String>,
@@ -209,6 +230,8 @@ struct ConfigFile {
     #[serde(default, deserialize_with = "written::list")]
     dht_bootstrap: Vec<String>,
     sandbox: Option<Sandbox>,
+    #[serde(default, deserialize_with = "written::documents")]
+    documents: Option<ReadDocuments>,
     log_format: Option<LogFormat>,
 }
 
@@ -220,8 +243,7 @@ impl Settings {
     /// The first thing that makes no sense.
     pub fn resolve(mut args: NodeArgs) -> Result<Settings, SettingsError> {
         expand(&mut args)?;
-        let file = args.config.as_deref().map(read_config).transpose()?;
-        let file = file.unwrap_or_default();
+        let file = configuration(&args)?;
         let meeting = Meeting::resolve(&args, &file)?;
         let share = args.share.or(file.share).ok_or(SettingsError::NoShare)?;
         check_directory("--share", &share)?;
@@ -234,11 +256,9 @@ impl Settings {
             return Err(SettingsError::ControlNotLoopback(control));
         }
         let listen = args.listen.or(file.listen).map_or(Ok(LISTEN), resolved)?;
-        let state = args
-            .state
-            .or(file.state)
-            .or_else(default_state)
-            .ok_or(SettingsError::NoState)?;
+        let web = web(args.web.or(file.web), args.web_url.or(file.web_url))?;
+        let state = args.state.or(file.state).or_else(default_state);
+        let state = state.ok_or(SettingsError::NoState)?;
         let peers_file = args.peers.or(file.peers);
         let network_key_file = args.network_key_file.or(file.network_key_file);
         let kept = [
@@ -249,16 +269,16 @@ impl Settings {
             ("--config", args.config.as_ref()),
         ];
         check_apart(&kept, &state, &share)?;
-        let url = args.url.or(file.url);
-        let url = url.map(|text| parse_url("--url", &text)).transpose()?;
+        let url = own_url(args.url.or(file.url))?;
         let mut bad_peers = Vec::new();
-        let named = or_else(args.peer, file.peer);
-        let peers = all_peers(&named, peers_file.as_deref(), &mut bad_peers)?;
+        let peers = or_else(args.peer, file.peer);
+        let peers = all_peers(&peers, peers_file.as_deref(), &mut bad_peers)?;
         let bytes = |said: Option<Size>, file: Option<Size>| said.or(file).map(Size::bytes);
         let node = NodeSettings {
             configuration: given([&plugins, &args.config, &peers_file, &network_key_file]),
             share,
             listen,
+            web,
             url,
             allow_hosts: or_else(args.allow_host, file.allow_host),
             name: node_name(args.name.or(file.name))?,
@@ -277,9 +297,16 @@ impl Settings {
             network_key_file,
             meeting,
             sandbox: args.sandbox.or(file.sandbox).unwrap_or_default(),
+            documents: args.documents.or(file.documents).unwrap_or_default(),
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
         })
     }
+}
+
+/// Reads the configuration file, if one is named.
+fn configuration(args: &NodeArgs) -> Result<ConfigFile, SettingsError> {
+    let file = args.config.as_deref().map(read_config).transpose()?;
+    Ok(file.unwrap_or_default())
 }
 
 /// Returns the paths that were given.
@@ -295,6 +322,7 @@ impl Settings {
         let changed = [
             ("--share", self.node.share != new.node.share),
             ("--listen", self.node.listen != new.node.listen),
+            ("--web --web-url", self.node.web != new.node.web),
             ("--url", self.node.url != new.node.url),
             (
                 "--allow-host",
@@ -318,6 +346,7 @@ impl Settings {
                 "--download-rate",
                 self.node.download_rate != new.node.download_rate,
             ),
+            ("--documents", self.documents != new.documents),
             ("--log-format", self.log_format != new.log_format),
             ("--mdns --network --publish", meeting(self) != meeting(new)),
             ("--sandbox", self.sandbox != new.sandbox),
@@ -344,6 +373,37 @@ fn node_name(said: Option<String>) -> Result<Option<NodeName>, SettingsError> {
 /// Returns the given values, or those of the file if none were given.
 fn or_else(said: Vec<String>, file: Vec<String>) -> Vec<String> {
     if said.is_empty() { file } else { said }
+}
+
+/// Returns the URL under which peers reach the node, if one was given.
+fn own_url(text: Option<String>) -> Result<Option<PeerUrl>, SettingsError> {
+    let url = text.map(|text| parse_url("--url", &text));
+    url.transpose()
+}
+
+/// Returns the choices for the port for links, if there is to be one.
+fn web(
+    web: Option<ListenAddress>,
+    url: Option<String>,
+) -> Result<Option<WebSettings>, SettingsError> {
+    let url = url.map(checked_web_url).transpose()?;
+    let Some(web) = web else {
+        return Ok(None);
+    };
+    let address = web.resolve();
+    let address = address.map_err(|error| SettingsError::Web { web, error })?;
+    Ok(Some(WebSettings { address, url }))
+}
+
+/// Returns the begin of the URLs of links, if it is one: a scheme, a host and perhaps a port.
+fn checked_web_url(text: String) -> Result<String, SettingsError> {
+    let url = text.trim_end_matches('/');
+    let host = url.strip_prefix("https://").or(url.strip_prefix("http://"));
+    let is_of_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    match host.filter(|host| !host.is_empty() && host.bytes().all(is_of_host)) {
+        Some(_) => Ok(url.to_owned()),
+        None => Err(SettingsError::WebUrl(text)),
+    }
 }
 
 fn resolved(listen: ListenAddress) -> Result<SocketAddr, SettingsError> {

@@ -19,7 +19,10 @@ fn two_nodes() -> (NodeProcess, NodeProcess) {
         .file("d/one.bin", "1")
         .file("d/two.bin", "2")
         .start();
-    let node = noded().file("today.txt", "annual\nmilk\n").start();
+    let node = noded()
+        .args(["--web", "127.0.0.1:0"])
+        .file("today.txt", "annual\nmilk\n")
+        .start();
     introduce(&node.url, &peer.url);
     node.control().must("peer.add", json!({ "url": peer.url }));
     wait_until("all is known", std::time::Duration::from_secs(30), || {
@@ -87,7 +90,7 @@ fn streams_are_lines_of_the_documented_shape() {
 fn objects_have_the_documented_shape() {
     let (node, peer) = two_nodes();
     let id = "1".repeat(64);
-    let runs: [(&[&str], &str); 24] = [
+    let runs: [(&[&str], &str); 26] = [
         (&["status"], "status"),
         (&["doctor"], "doctor"),
         (&["peers"], "peers"),
@@ -103,6 +106,8 @@ fn objects_have_the_documented_shape() {
         (&["group", "rm", "friends"], "removed"),
         (&["token", "add", "a", "--may", "read"], "token-add"),
         (&["token", "ls"], "token"),
+        (&["share", "add", "today.txt"], "share-add"),
+        (&["share", "ls"], "share"),
         (&["token", "rm", "a"], "removed"),
         (&["cache", "ls"], "cache"),
         (&["cache", "clear"], "cache-clear"),

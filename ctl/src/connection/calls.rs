@@ -14,6 +14,7 @@ use node_api::{
     plugin::{Plugin, PluginsClient},
     search::{LIMIT_MAX, SearchAnswer, SearchClient, SearchReach},
     share::{FolderListing, ShareClient, ShareFile, ShareRescan, SkippedEntry},
+    ticket::{NewTicket, Ticket, TicketsClient},
     token::{Token, TokensClient},
 };
 use node_base::token::TokenHash;
@@ -76,6 +77,22 @@ pub(crate) fn is_peer(text: &str) -> bool {
         !host.is_empty() && !host.contains(['/', ' ']) && port.parse::<u16>().is_ok()
     });
     text.contains("://") || has_port
+}
+
+/// A link to be added, without its text.
+#[derive(Clone, Debug)]
+pub(crate) struct NewLink {
+    /// The hash of its text.
+    pub(crate) hash: String,
+    pub(crate) uses: Option<u32>,
+    pub(crate) time: Option<Duration>,
+    /// The hash of its password.
+    pub(crate) password: Option<String>,
+}
+
+/// Returns the seconds of a time, at least one.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs().max(1)
 }
 
 impl Connection {
@@ -284,6 +301,39 @@ impl Connection {
     /// Removes a token. Says whether there was one.
     pub(crate) async fn token_remove(&self, name: &str) -> Result<bool, CtlError> {
         self.sorted_out(TokensClient::remove(&self.http, name.to_owned()).await)
+    }
+
+    /// Adds a link that gives files and folders, by the hash of its text.
+    pub(crate) async fn ticket_share(
+        &self,
+        names: Vec<String>,
+        link: NewLink,
+    ) -> Result<NewTicket, CtlError> {
+        let NewLink {
+            hash,
+            uses,
+            time,
+            password,
+        } = link;
+        let added = TicketsClient::share(
+            &self.http,
+            names,
+            hash,
+            uses,
+            time.map(whole_seconds),
+            password,
+        );
+        self.sorted_out(added.await)
+    }
+
+    /// Lists the links.
+    pub(crate) async fn tickets(&self) -> Result<Vec<Ticket>, CtlError> {
+        self.sorted_out(TicketsClient::list(&self.http).await)
+    }
+
+    /// Removes a link. Says whether there was one.
+    pub(crate) async fn ticket_remove(&self, id: u64) -> Result<bool, CtlError> {
+        self.sorted_out(TicketsClient::remove(&self.http, id).await)
     }
 
     /// Checks what the node needs.

@@ -39,6 +39,7 @@ pub mod peer;
 pub mod plugin;
 pub mod search;
 pub mod share;
+pub mod ticket;
 pub mod token;
 
 /// Version of this contract. The first number changes when a client that

@@ -28,6 +28,9 @@ pub struct NodeStatus {
     pub private: bool,
     /// URL under which peers reach this node.
     pub url: String,
+    /// The begin of the URLs of links, if there is a port for them (`--web`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web: Option<String>,
     /// Address on which it listens for peers.
     pub listen: String,
     /// Address of the control connection.
@@ -131,6 +134,27 @@ pub struct IndexStatus {
     /// Bytes that it takes on the disk.
     pub bytes: u64,
     /// The last error.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// The documents among the files, if their text is read.
+    #[serde(default)]
+    pub documents: Option<DocumentsStatus>,
+}
+
+/// The progress of reading the text of documents.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct DocumentsStatus {
+    /// Documents whose text is known.
+    pub read: u64,
+    /// Documents that wait to be read.
+    pub waiting: u64,
+    /// Documents among those that were read and that have no text, such as scanned pages.
+    pub without_text: u64,
+    /// Documents that cannot be read until they change; `share.skipped` names them, with the reason.
+    pub unreadable: u64,
+    /// Bytes of text that are kept.
+    pub bytes: u64,
+    /// The reason why no document can be read now.
     #[serde(default)]
     pub error: Option<String>,
 }

@@ -125,6 +125,7 @@ fn all(schemas: &mut SchemaGenerator) -> Vec<Method> {
         crate::peer::describe,
         crate::search::describe,
         crate::share::describe,
+        crate::ticket::describe,
         crate::token::describe,
     ];
     namespaces

@@ -2,7 +2,7 @@
 //!
 //! - [`clock`]: the time, which a test can pause.
 //! - [`state`]: small files of the node's own, written whole or not at all; [`secret`]: the one that proves the owner; [`token`]: texts
-//!   that prove others.
+//!   that prove others; [`link`]: texts in URLs that let others take or leave files.
 //! - [`events`] and [`counters`]: numbered events, and counts.
 //! - [`rate`], [`pace`] and [`bucket`]: bytes a second, silence, and calls a second; [`schedule`]: rates by the time of
 //!   day.
@@ -19,6 +19,7 @@ pub mod counters;
 pub mod disk;
 pub mod events;
 pub mod home;
+pub mod link;
 pub mod pace;
 pub mod platform;
 pub mod rate;

@@ -56,12 +56,14 @@ const NAMES: &[&str] = &[
     "digests.redb",
     "fetches",
     "history",
+    "inbox",
     "index",
     LOCK,
     "node-key",
     "peers",
     "secret",
     "share",
+    "tickets",
     "tokens",
 ];
 

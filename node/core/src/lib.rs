@@ -12,6 +12,7 @@
 //! - [`cache`]: content that passed through, kept by its digest.
 //! - [`search`]: a search here and at the peers; [`browse`]: the files of one peer.
 //! - [`transfer`]: fetching a file into the share.
+//! - [`tickets`]: links for people without Sixhop.
 //! - [`server`]: the peer port: its front with the limits, routes, methods.
 //! - [`node`]: putting the rooms together: start, stop.
 //!
@@ -36,6 +37,7 @@ pub mod handlers;
 pub mod node;
 pub mod search;
 pub mod server;
+pub mod tickets;
 pub mod transfer;
 
 use node_base::{bucket, clock, counters, disk, events, pace, rate, secret, state, sync, threads};

@@ -55,6 +55,7 @@ use crate::{
     share::{Catalogue, ChangeSet, Digests, Keeper, Share, ShareError, Subscription},
     state::StateDir,
     threads::Threads,
+    tickets::{Tickets, TicketsError},
     transfer::{Ids, Records, Transfers},
 };
 
@@ -64,6 +65,15 @@ const LOOK_TIME: Duration = Duration::from_millis(1_500);
 /// The greatest number of names that handlers get one by one.
 const NAMES_TOLD_MAX: usize = 1_024;
 
+/// The choices of the owner for the port for links.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WebSettings {
+    /// The address to listen on; port 0 picks a free one.
+    pub address: SocketAddr,
+    /// The begin of the URLs of links, if it is not the address: `http://` or `https://`, and a host.
+    pub url: Option<String>,
+}
+
 /// The choices of the owner for a node.
 #[derive(Clone, Debug)]
 pub struct NodeSettings {
@@ -71,6 +81,8 @@ pub struct NodeSettings {
     pub share: PathBuf,
     /// The address to listen on; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// The port for links, if there is to be one.
+    pub web: Option<WebSettings>,
     /// The URL under which peers reach the node, if it is not the address.
     pub url: Option<PeerUrl>,
     /// Names, beside its own, under which the node answers.
@@ -113,6 +125,7 @@ impl NodeSettings {
         NodeSettings {
             share,
             listen,
+            web: None,
             url: None,
             allow_hosts: Vec::new(),
             name: None,
@@ -155,6 +168,9 @@ pub enum NodeError {
     /// The saved digests broke while they were opened.
     #[error("the saved digests cannot be opened: {0}")]
     Digests(#[source] io::Error),
+    /// The links cannot be read.
+    #[error(transparent)]
+    Tickets(#[from] TicketsError),
     /// The groups of the owner cannot be read.
     #[error("the groups of nodes cannot be read: {0}")]
     Groups(#[from] GroupError),
@@ -164,6 +180,15 @@ pub enum NodeError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}{}", hint(error))]
     Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The error of the system.
+        #[source]
+        error: io::Error,
+    },
+    /// The address for links cannot be listened on.
+    #[error("cannot listen on {address} for links: {error}; choose another address with --web")]
+    Web {
         /// The address.
         address: SocketAddr,
         /// The error of the system.
@@ -199,12 +224,23 @@ impl Started {
     }
 }
 
+/// The port for links.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WebPort {
+    /// The address on which it listens.
+    pub address: SocketAddr,
+    /// The begin of the URLs of links, without a `/` at its end.
+    pub url: String,
+}
+
 /// A node that runs.
 #[derive(Debug)]
 pub struct Node {
     pub(crate) context: Arc<Context>,
     events: Arc<EventLog>,
     address: SocketAddr,
+    tickets: Tickets,
+    web: Option<WebPort>,
     started: Started,
     download_rate: Rate,
     cancel: CancellationToken,
@@ -227,12 +263,11 @@ impl Node {
             providers,
         } = options;
         let ground = Ground::new(state);
-        let key = Arc::new(NodeKey::load_or_create(&ground.state)?);
-        let tls = Tls::new(&key);
-        let pins = Pins::new(Arc::clone(&ground.events));
+        let (key, tls, pins) = ground.identity()?;
         let (share, saved) = ground.share(settings.share, settings.configuration).await?;
-        let (listener, address) = bind(settings.listen).await?;
-        let own = own_urls(settings.url, address)?;
+        let ports = Ports::bind(settings.listen, settings.web).await?;
+        let tickets = ground.tickets().await?;
+        let own = own_urls(settings.url, ports.address)?;
         let cache = ground.cache(settings.cache_size).await?;
         let catalogue = Catalogue::new(&share);
         let digests = ground.digests(&catalogue).await?;
@@ -272,24 +307,27 @@ impl Node {
             secret,
             bodies: server::body_budget(),
         };
-        let node = Node::of(context, ground.events, address, rates.download.clone());
+        let events = (ground.events, tickets);
+        let node = Node::of(context, events, &ports, rates.download.clone());
         node.tasks.spawn(rates.follow(node.cancel.clone()));
-        node.begin(listener, ground.state, settings.peers).await;
+        node.begin(ports, ground.state, settings.peers).await;
         Ok(node)
     }
 
     /// Creates a node whose tasks have not begun.
     fn of(
         context: Context,
-        events: Arc<EventLog>,
-        address: SocketAddr,
+        (events, tickets): (Arc<EventLog>, Tickets),
+        ports: &Ports,
         download_rate: Rate,
     ) -> Node {
         Node {
             _subscriptions: subscriptions(&context),
             context: Arc::new(context),
             events,
-            address,
+            address: ports.address,
+            tickets,
+            web: ports.web.as_ref().map(|(_, port)| port.clone()),
             started: Started::now(),
             download_rate,
             cancel: CancellationToken::new(),
@@ -298,12 +336,12 @@ impl Node {
     }
 
     /// Starts the tasks, once the policy is known.
-    async fn begin(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerAddress>) {
+    async fn begin(&self, ports: Ports, state: StateDir, peers: Vec<PeerAddress>) {
         if let Some(policy) = self.context.policy.source() {
             look_at_policy(policy, &self.events).await;
         }
         self.keep_catalogue().await;
-        self.spawn(listener, state, peers);
+        self.spawn(ports, state, peers);
         self.context.transfers.take_up().await;
     }
 
@@ -388,7 +426,7 @@ impl Node {
         }
     }
 
-    fn spawn(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerAddress>) {
+    fn spawn(&self, ports: Ports, state: StateDir, peers: Vec<PeerAddress>) {
         let disk = self.context.disk.clone();
         let introducer = Introducer::new(
             Arc::clone(&self.context.overlay),
@@ -418,11 +456,18 @@ impl Node {
                 .spawn(watch_policy(policy, events, self.cancel.clone()));
         }
         let front = server::front(
-            listener,
+            ports.peers,
             Arc::clone(&self.context),
             ConnectionLimits::of_process(),
         );
         self.tasks.spawn(front.run(self.cancel.clone()));
+        self.tasks
+            .spawn(self.tickets.clone().keep(self.cancel.clone()));
+        if let Some((listener, _)) = ports.web {
+            let front =
+                server::web_front(listener, Arc::clone(&self.context), self.tickets.clone());
+            self.tasks.spawn(front.run(self.cancel.clone()));
+        }
     }
 }
 
@@ -460,6 +505,13 @@ impl Ground {
         }
     }
 
+    /// Returns the key of the node, its proof on connections, and the nodes that were met.
+    fn identity(&self) -> Result<(Arc<NodeKey>, Tls, Pins), KeyError> {
+        let key = Arc::new(NodeKey::load_or_create(&self.state)?);
+        let tls = Tls::new(&key);
+        Ok((key, tls, Pins::new(Arc::clone(&self.events))))
+    }
+
     async fn share(
         &self,
         path: PathBuf,
@@ -484,6 +536,16 @@ impl Ground {
             .run(move || Cache::in_state(&state, limit, counters, events))
             .await
             .map_err(|error| NodeError::Cache(io::Error::other(error)))
+    }
+
+    async fn tickets(&self) -> Result<Tickets, TicketsError> {
+        let (state, _, events) = self.clones();
+        let disk = self.disk.clone();
+        let loaded = self.disk.run(move || Tickets::load(state, disk, events));
+        loaded.await.unwrap_or_else(|error| {
+            let error = io::Error::other(error);
+            Err(self.state.error("tickets", error).into())
+        })
     }
 
     async fn digests(&self, catalogue: &Arc<Catalogue>) -> Result<Arc<Digests>, NodeError> {
@@ -621,12 +683,51 @@ fn own_urls(url: Option<PeerUrl>, address: SocketAddr) -> Result<OwnUrls, NodeEr
     OwnUrls::of(url, address).map_err(|error| NodeError::Url { address, error })
 }
 
+/// The ports that a node listens on.
+struct Ports {
+    peers: TcpListener,
+    address: SocketAddr,
+    web: Option<(TcpListener, WebPort)>,
+}
+
+impl Ports {
+    async fn bind(listen: SocketAddr, web: Option<WebSettings>) -> Result<Ports, NodeError> {
+        let (peers, address) = bind(listen).await?;
+        let web = match web {
+            Some(web) => Some(bind_web(web.address, web.url).await?),
+            None => None,
+        };
+        Ok(Ports {
+            peers,
+            address,
+            web,
+        })
+    }
+}
+
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {
     let failed = |error| NodeError::Listen { address, error };
     // On Unix the listener of tokio may be bound again at once after a stop.
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
+}
+
+async fn bind_web(
+    address: SocketAddr,
+    url: Option<String>,
+) -> Result<(TcpListener, WebPort), NodeError> {
+    let failed = |error| NodeError::Web { address, error };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let own = own_urls(None, bound)?;
+    let url = url.unwrap_or_else(|| own.main().as_str().to_owned());
+    let url = url.trim_end_matches('/').to_owned();
+    let port = WebPort {
+        address: bound,
+        url,
+    };
+    Ok((listener, port))
 }
 
 fn hint(error: &io::Error) -> &'static str {

@@ -51,6 +51,7 @@ mod summary;
 mod tee;
 mod unread;
 mod upload;
+mod web;
 
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
-    front::{ConnectionLimits, Front, Handshakes, STOP_TIME},
+    front::{BodyLimits, BodyTime, ConnectionLimits, Front, Handshakes, STOP_TIME},
     hosts::OwnNames,
     kinds::Kinds,
     locate::Located,
@@ -72,7 +73,9 @@ pub use self::{
     summary::OwnSummary,
     upload::Uploads,
 };
-pub(crate) use self::{locate::locate, passes::Passes, policy::look_at_policy};
+pub(crate) use self::{
+    locate::locate, passes::Passes, policy::look_at_policy, web::front as web_front,
+};
 use crate::{
     cache::Cache,
     counters::Counters,
@@ -168,7 +171,7 @@ pub(crate) fn front(
         listener,
         routes::router(context),
         limits,
-        REQUEST_BODY_MAX as u64,
+        BodyLimits::of_calls(REQUEST_BODY_MAX as u64),
         counters,
     );
     front.with_handshakes(handshakes)

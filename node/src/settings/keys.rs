@@ -13,9 +13,11 @@ const WIDTH: usize = 78;
 const NO_KEYS: [&str; 4] = ["config", "print-config", "help", "version"];
 
 /// Keys with an example of a value: the default where there is one.
-const EXAMPLES: [(&str, &str); 20] = [
+const EXAMPLES: [(&str, &str); 23] = [
     ("share", r#""~/shared""#),
     ("listen", r#""127.0.0.1:4242""#),
+    ("web", r#"":8080""#),
+    ("web_url", r#""https://files.example.net""#),
     ("url", r#""http://node.example:4242/""#),
     ("allow_host", "[]"),
     ("name", r#""study""#),
@@ -33,6 +35,7 @@ const EXAMPLES: [(&str, &str); 20] = [
     ("publish", "false"),
     ("dht_bootstrap", "[]"),
     ("sandbox", r#""calls""#),
+    ("documents", r#""on""#),
     ("log_format", r#""text""#),
 ];
 

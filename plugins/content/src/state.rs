@@ -190,6 +190,7 @@ impl Shared {
             read: state.read,
             bytes: state.bytes,
             error: state.error.clone(),
+            documents: None,
         }
     }
 

@@ -71,6 +71,7 @@ impl NodeServer for Answers {
             unreadable: Vec::new(),
             version: "0.1.0".into(),
             api_version: "1.0.0".into(),
+            web: None,
             name: Some("near".into()),
             id: "0".repeat(64),
             invitation: format!("sixhop://{}/?at={}", "0".repeat(64), self.peer_port),

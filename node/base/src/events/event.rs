@@ -173,6 +173,32 @@ events! {
         /// Its digest, hex.
         digest: String,
     }
+    /// The owner made a link by which others take or leave files.
+    TicketAdded = "ticket.added" {
+        /// Its number.
+        id: u64,
+        /// `share` or `ask`.
+        kind: String,
+    }
+    /// Somebody took all that a link gives, or left a file by it.
+    TicketUsed = "ticket.used" {
+        /// Its number.
+        id: u64,
+        /// How often it was used so far.
+        used: u32,
+        /// The name of the file that was left, in the inbox.
+        name: Option<String>,
+    }
+    /// A link was removed.
+    TicketRemoved = "ticket.removed" {
+        /// Its number.
+        id: u64,
+    }
+    /// The time of a link is over.
+    TicketExpired = "ticket.expired" {
+        /// Its number.
+        id: u64,
+    }
     /// The owner gave somebody a token.
     TokenAdded = "token.added" {
         /// Its name.

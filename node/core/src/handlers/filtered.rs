@@ -1,6 +1,6 @@
 //! The files of the share that pass the filters of a query.
 
-use std::sync::Arc;
+use std::{fs::File, sync::Arc};
 
 use node_wire::query::Filters;
 use plugin_api::{FileInfo, FileReader, Files, Flow, Gap, HandlerError};
@@ -104,6 +104,10 @@ impl Files for Filtered {
 
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
         self.files.read(name, from, most)
+    }
+
+    fn open(&self, name: &str) -> Result<Option<File>, HandlerError> {
+        self.files.open(name)
     }
 
     fn reader(&self) -> Box<dyn FileReader + '_> {

@@ -6,7 +6,7 @@ use node_api::share::ShareFile;
 use node_wire::{Digest, NodeId, Nonce, PeerUrl, ShareName, query::SyntaxError};
 use plugin_api::{Files, PolicySource, RankAsked};
 
-use super::Node;
+use super::{Node, WebPort};
 use crate::{
     browse::{PeerFilesError, peer_files},
     cache::Cache,
@@ -21,6 +21,7 @@ use crate::{
     },
     server::{self, Located},
     share::{Catalogue, Digests, Keeper, Share, ShareError},
+    tickets::Tickets,
     transfer::Transfers,
 };
 
@@ -260,6 +261,18 @@ impl Node {
     #[must_use]
     pub fn overlay(&self) -> &Arc<Overlay> {
         &self.context.overlay
+    }
+
+    /// Returns the links for people without Sixhop.
+    #[must_use]
+    pub fn tickets(&self) -> &Tickets {
+        &self.tickets
+    }
+
+    /// Returns the port for links, if there is one.
+    #[must_use]
+    pub fn web(&self) -> Option<&WebPort> {
+        self.web.as_ref()
     }
 
     /// Returns the fetches.

@@ -55,7 +55,7 @@ pub(super) async fn blob(
         let representation = Representation {
             content,
             size,
-            digest: Some(digest),
+            tag: Some(digest.to_string()),
             file: None,
             about,
         };

@@ -21,6 +21,7 @@ use super::{
     kinds::Key,
     relay::Relay,
     upload::{Buffer, Memory, Room},
+    web::zip::Zip,
 };
 use crate::{
     cache::CachedBlob,
@@ -96,6 +97,8 @@ enum ByteSource {
     },
     /// Many small files of the share or the cache.
     Bundle(Box<Bundle>),
+    /// Many files of the share as one.
+    Zip(Box<Zip>),
 }
 
 /// A blob of the share or the cache.
@@ -218,6 +221,14 @@ impl Content {
         }
     }
 
+    /// Creates content from many files as one.
+    pub(super) fn of_zip(zip: Zip) -> Content {
+        Content {
+            origin: Origin::Share,
+            source: ByteSource::Zip(Box::new(zip)),
+        }
+    }
+
     /// Returns where the bytes come from.
     pub(super) fn origin(&self) -> Origin {
         self.origin
@@ -231,6 +242,7 @@ impl Content {
                 | ByteSource::Blob { .. }
                 | ByteSource::Tree { .. }
                 | ByteSource::Bundle(_)
+                | ByteSource::Zip(_)
         )
     }
 
@@ -245,6 +257,7 @@ impl Content {
                 Some(left.end - left.start + ahead.len() as u64)
             }
             ByteSource::Passed { left, .. } => Some(*left),
+            ByteSource::Zip(zip) => Some(zip.length()),
             ByteSource::Peer(_) | ByteSource::Bundle(_) => None,
         }
     }
@@ -261,6 +274,7 @@ impl Content {
             | ByteSource::Tree { left, .. } => {
                 *left = range.start.min(left.end)..range.end.min(left.end);
             }
+            ByteSource::Zip(zip) => zip.cut(range),
             ByteSource::Peer(_) | ByteSource::Passed { .. } | ByteSource::Bundle(_) => {}
         }
     }
@@ -333,6 +347,7 @@ impl Content {
                 Ok(bytes)
             }
             ByteSource::Bundle(bundle) => bundle.next(disk, room).await,
+            ByteSource::Zip(zip) => zip.next(disk, room).await,
         }
     }
 
@@ -388,7 +403,8 @@ impl Content {
             ByteSource::Tree { .. }
             | ByteSource::Peer(_)
             | ByteSource::Passed { .. }
-            | ByteSource::Bundle(_) => Ok(None),
+            | ByteSource::Bundle(_)
+            | ByteSource::Zip(_) => Ok(None),
         }
     }
 }

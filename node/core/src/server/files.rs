@@ -28,7 +28,7 @@ const READ_AT_ONCE: u64 = 16 << 20;
 
 /// Times that a file is opened: one that has other bytes than its digest says is read
 /// again.
-const ATTEMPTS: usize = 3;
+pub(super) const ATTEMPTS: usize = 3;
 
 /// Answers `GET` and `HEAD`.
 pub(super) async fn file(
@@ -89,7 +89,14 @@ async fn permit(context: &Arc<Context>, remote: Remote, name: &ShareName) -> Opt
     context.policy.fetch(&asker, None, vec![wanted]).await
 }
 
-async fn open(context: &Arc<Context>, name: ShareName) -> Result<Representation, ShareError> {
+/// Opens a file of the share, whoever asked for it.
+///
+/// # Errors
+/// Errors if it is not there or cannot be read.
+pub(super) async fn open(
+    context: &Arc<Context>,
+    name: ShareName,
+) -> Result<Representation, ShareError> {
     let (opener, wanted) = (Arc::clone(context), name.clone());
     let job = move || {
         let known = digest(&opener, &wanted)?;
@@ -113,7 +120,7 @@ async fn open(context: &Arc<Context>, name: ShareName) -> Result<Representation,
         Ok(Representation {
             content,
             size: stamp.size,
-            digest,
+            tag: digest.map(|digest| digest.to_string()),
             about: opener.share.about(&wanted).unwrap_or_default().into(),
             file: Some((wanted, stamp.modified())),
         })

@@ -65,6 +65,12 @@ const SOURCES: usize = 8;
 /// The part of the files that a process may open that connections may take.
 const FILES_PER_CONNECTION: usize = 4;
 
+/// Longest time for the body of a call.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// Longest pause in the body of a file.
+const BODY_PAUSE: Duration = Duration::from_secs(30);
+
 /// Pause after an error of accepting.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -89,6 +95,31 @@ pub(super) struct Remote {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Local(pub SocketAddr);
 
+/// Limits of the bodies of requests.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// Longest body, in bytes.
+    pub max: u64,
+    /// The time for a body.
+    pub time: BodyTime,
+}
+
+/// The time for a body of a request.
+#[derive(Clone, Copy, Debug)]
+pub enum BodyTime {
+    /// The longest time from its first byte to its last.
+    Whole(Duration),
+    /// The longest pause in it.
+    Pause(Duration),
+}
+
+/// Cuts the connection of a request.
+#[derive(Clone, Debug)]
+pub(super) struct Cut {
+    connections: Arc<Connections>,
+    id: u64,
+}
+
 /// Decides whether an address may cause one more handshake.
 type MayProve = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
@@ -106,8 +137,7 @@ pub struct Front {
     router: Router,
     connections: Arc<Connections>,
     counters: Arc<Counters>,
-    /// Longest body of a request, in bytes.
-    body_max: u64,
+    bodies: BodyLimits,
     handshakes: Option<Handshakes>,
 }
 
@@ -164,7 +194,44 @@ impl fmt::Debug for Handshakes {
     }
 }
 
+impl BodyLimits {
+    /// Returns the limits of calls, whose bodies have at most `max` bytes.
+    #[must_use]
+    pub fn of_calls(max: u64) -> BodyLimits {
+        BodyLimits {
+            max,
+            time: BodyTime::Whole(BODY_TIME),
+        }
+    }
+
+    /// Returns the limits of a port that takes files, which looks at their sizes itself.
+    #[must_use]
+    pub fn of_web() -> BodyLimits {
+        BodyLimits {
+            max: u64::MAX,
+            time: BodyTime::Pause(BODY_PAUSE),
+        }
+    }
+}
+
+impl Cut {
+    /// Cuts it now.
+    pub(super) fn now(&self) {
+        self.connections.cut(self.id);
+    }
+}
+
 impl ConnectionLimits {
+    /// Limits of the port for links. Many people may come from one address, as from behind a proxy.
+    #[must_use]
+    pub fn of_web() -> ConnectionLimits {
+        let of_peers = ConnectionLimits::of_process();
+        ConnectionLimits {
+            total: (of_peers.total / 2).max(1),
+            per_source: (of_peers.total / 2).max(1),
+        }
+    }
+
     /// Limits that fit the number of files that this process may open.
     #[must_use]
     pub fn of_process() -> ConnectionLimits {
@@ -187,7 +254,7 @@ impl Front {
         listener: TcpListener,
         router: Router,
         limits: ConnectionLimits,
-        body_max: u64,
+        bodies: BodyLimits,
         counters: Arc<Counters>,
     ) -> Front {
         Front {
@@ -195,7 +262,7 @@ impl Front {
             router,
             connections: Arc::new(Connections::new(limits)),
             counters,
-            body_max,
+            bodies,
             handshakes: None,
         }
     }
@@ -263,7 +330,7 @@ impl Front {
             connections: Arc::clone(&self.connections),
             counters: Arc::clone(&self.counters),
             router: self.router.clone(),
-            body_max: self.body_max,
+            bodies: self.bodies,
             handshakes: self.handshakes.clone(),
         };
         tasks.spawn(connection.serve(socket, stop.clone(), kill));

@@ -216,7 +216,7 @@ fn path(name: &str) -> String {
 }
 
 /// Escapes text for HTML, in elements and in quoted attributes.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.chars()
         .fold(String::with_capacity(text.len()), |mut html, c| {
             match c {

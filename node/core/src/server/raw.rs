@@ -26,8 +26,8 @@ pub(super) struct Representation {
     pub(super) content: Content,
     /// Their number.
     pub(super) size: u64,
-    /// Its digest, if it is known.
-    pub(super) digest: Option<Digest>,
+    /// Its digest, if it is known, or another text that changes with it.
+    pub(super) tag: Option<String>,
     /// Its name and the time of its last change, if it was asked for by name.
     pub(super) file: Option<(ShareName, Option<SystemTime>)>,
     /// Its metadata.
@@ -45,6 +45,31 @@ pub(super) struct Asking<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stale;
 
+/// The answer to a request for content.
+pub(super) enum Plan {
+    /// It has no content.
+    Answer(Response),
+    /// It has some.
+    Send(Planned),
+}
+
+/// An answer with content.
+pub(super) struct Planned {
+    status: StatusCode,
+    headers: HeaderMap,
+    bytes: Range<u64>,
+}
+
+impl Plan {
+    /// Returns the bytes of the content that will be sent, if any are.
+    pub(super) fn range(&self) -> Option<Range<u64>> {
+        match self {
+            Plan::Answer(_) => None,
+            Plan::Send(planned) => Some(planned.bytes.clone()),
+        }
+    }
+}
+
 /// Answers a request for content.
 ///
 /// # Errors
@@ -56,7 +81,16 @@ pub(super) async fn respond(
     _permit: &FetchPermit,
     asking: &Asking<'_>,
 ) -> Result<Response, Stale> {
-    let tag = representation.digest.map(|digest| format!("\"{digest}\""));
+    match plan(&representation, asking) {
+        Plan::Answer(response) => Ok(response),
+        Plan::Send(planned) => send(context, representation, planned, asking.remote).await,
+    }
+}
+
+/// Decides what to answer, by the conditions and the range of a request.
+pub(super) fn plan(representation: &Representation, asking: &Asking<'_>) -> Plan {
+    let tag = representation.tag.as_ref();
+    let tag = tag.map(|tag| format!("\"{tag}\""));
     let state = Validators {
         tag: tag.as_deref(),
         modified: representation.file.as_ref().and_then(|file| file.1),
@@ -64,10 +98,12 @@ pub(super) async fn respond(
     let range_counts = match conditions::judge(asking.headers, state) {
         Verdict::Send { range } => range,
         Verdict::NotModified => {
-            return Ok(representation.without_body(StatusCode::NOT_MODIFIED, &tag));
+            return Plan::Answer(representation.without_body(StatusCode::NOT_MODIFIED, &tag));
         }
         Verdict::PreconditionFailed => {
-            return Ok(representation.without_body(StatusCode::PRECONDITION_FAILED, &tag));
+            return Plan::Answer(
+                representation.without_body(StatusCode::PRECONDITION_FAILED, &tag),
+            );
         }
     };
     let size = representation.size;
@@ -79,9 +115,32 @@ pub(super) async fn respond(
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     insert(&mut headers, header::CONTENT_RANGE, range.as_deref());
     if *asking.method == Method::HEAD || length == 0 {
-        return Ok((status, headers, Body::empty()).into_response());
+        return Plan::Answer((status, headers, Body::empty()).into_response());
     }
-    let upload = match context.uploads.begin(asking.remote, Some(length)).await {
+    Plan::Send(Planned {
+        status,
+        headers,
+        bytes,
+    })
+}
+
+/// Sends what was planned. The caller has the permit of the owner.
+///
+/// # Errors
+/// As [`respond`].
+pub(super) async fn send(
+    context: &Arc<Context>,
+    representation: Representation,
+    planned: Planned,
+    remote: Remote,
+) -> Result<Response, Stale> {
+    let Planned {
+        status,
+        mut headers,
+        bytes,
+    } = planned;
+    let length = bytes.end - bytes.start;
+    let upload = match context.uploads.begin(remote, Some(length)).await {
         Ok(upload) => upload,
         Err(Busy) => return Ok(busy()),
     };

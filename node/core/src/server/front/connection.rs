@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{
-    Handshakes, Local, Remote,
+    BodyLimits, Cut, Handshakes, Local, Remote,
     admission::{Admission, ConnectionLimits, ConnectionTable, Progress},
     framing::{HEAD_MAX, HEADERS_MAX},
     guarded::GuardedStream,
@@ -56,7 +56,7 @@ pub(super) struct Connection {
     pub(super) connections: Arc<Connections>,
     pub(super) counters: Arc<Counters>,
     pub(super) router: Router,
-    pub(super) body_max: u64,
+    pub(super) bodies: BodyLimits,
     pub(super) handshakes: Option<Handshakes>,
 }
 
@@ -111,6 +111,13 @@ impl Connections {
             Admission::Refused => {}
         }
         admission
+    }
+
+    /// Cuts a connection.
+    pub(super) fn cut(&self, id: u64) {
+        if let Some(kill) = lock(&self.kills).get(&id) {
+            kill.cancel();
+        }
     }
 
     fn remove(&self, id: u64) {
@@ -244,7 +251,7 @@ impl Connection {
         };
         let own = self.handshakes.as_ref().map(Handshakes::id);
         let membership = Arc::new(Membership::of(&stream, own));
-        let stream = GuardedStream::new(stream, Arc::clone(shared), self.body_max);
+        let stream = GuardedStream::new(stream, Arc::clone(shared), self.bodies);
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(Arc::clone(&membership));
             self.call(request, remote, local, Arc::clone(shared))
@@ -277,6 +284,10 @@ impl Connection {
     ) -> Result<Response<ServedBody>, Infallible> {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(remote);
+        request.extensions_mut().insert(Cut {
+            connections: Arc::clone(&self.connections),
+            id: self.id,
+        });
         if let Some(local) = local {
             request.extensions_mut().insert(Local(local));
         }

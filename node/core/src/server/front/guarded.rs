@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::{
+    BodyLimits, BodyTime,
     connection::Shared,
     framing::{Framing, Position},
     reading::Reading,
@@ -29,9 +30,6 @@ use crate::clock::now;
 /// Longest time for a head, and for the first byte of the first one.
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(5);
 
-/// Longest time for a body.
-const BODY_TIME: Duration = Duration::from_secs(10);
-
 /// Longest pause between two requests.
 const IDLE_TIME: Duration = Duration::from_secs(15);
 
@@ -41,6 +39,7 @@ pub(super) struct GuardedStream {
     stream: Option<PeerStream>,
     shared: Arc<Shared>,
     framing: Framing,
+    body_time: BodyTime,
     /// Ends the part of a request that is awaited, and which part that is.
     deadline: Pin<Box<Sleep>>,
     awaited: (Position, u64),
@@ -54,12 +53,17 @@ pub(super) struct GuardedStream {
 }
 
 impl GuardedStream {
-    pub(super) fn new(stream: PeerStream, shared: Arc<Shared>, body_max: u64) -> GuardedStream {
+    pub(super) fn new(
+        stream: PeerStream,
+        shared: Arc<Shared>,
+        bodies: BodyLimits,
+    ) -> GuardedStream {
         GuardedStream {
             ends: ends_of(&stream),
             stream: Some(stream),
             shared,
-            framing: Framing::new(body_max),
+            framing: Framing::new(bodies.max),
+            body_time: bodies.time,
             deadline: Box::pin(sleep_until((now() + HEAD_TIME).into())),
             awaited: (Position::Between, 0),
             reading: Reading::new(),
@@ -85,6 +89,10 @@ impl GuardedStream {
             self.shared.begin_serving(requests);
         }
         self.watch_deadline();
+        if let (Position::Body, BodyTime::Pause(pause)) = (self.framing.position(), self.body_time)
+        {
+            self.deadline.as_mut().reset((now() + pause).into());
+        }
         Ok(())
     }
 
@@ -96,7 +104,9 @@ impl GuardedStream {
             let time = match awaited.0 {
                 Position::Between => IDLE_TIME,
                 Position::Head => HEAD_TIME,
-                Position::Body => BODY_TIME,
+                Position::Body => match self.body_time {
+                    BodyTime::Whole(time) | BodyTime::Pause(time) => time,
+                },
             };
             self.deadline.as_mut().reset((now() + time).into());
         }

@@ -28,7 +28,13 @@ async fn asked(buffer: Option<u32>) -> (TcpStream, CancellationToken) {
         per_source: 4,
     };
     let router = Router::new().route("/", get(long_answer));
-    let front = Front::new(listener, router, limits, 1024, Arc::default());
+    let front = Front::new(
+        listener,
+        router,
+        limits,
+        BodyLimits::of_calls(1024),
+        Arc::default(),
+    );
     let stop = CancellationToken::new();
     tokio::spawn(front.run(stop.clone()));
     let socket = TcpSocket::new_v4().unwrap();
