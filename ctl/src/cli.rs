@@ -239,7 +239,8 @@ pub(crate) struct SearchArgs {
 
 /// Find lines that match a regular expression, here and at the peers.
 ///
-/// On a terminal hits stand below the name of their file; in a pipe each is a line: peer:name:line:column:text. Matches
+/// On a terminal hits stand below the name of their file; in a pipe each is a line: peer:name:line:column:text, or
+/// peer:name:page:line:text in a document. Matches
 /// are those of ripgrep in the same files, in the syntax of the Rust crate regex. With --json, each hit is one line and the
 /// last one says how complete they are.
 /// Without a hit the exit code is 3, or 7 if the answer is not complete.

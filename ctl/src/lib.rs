@@ -43,6 +43,10 @@ use patience::Patience;
 /// Runs the program `ctl` with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    #[cfg(feature = "embedded")]
+    if let Some(code) = node::worker::run_if_asked() {
+        return code;
+    }
     node_base::platform::process::forbid_core_dumps();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

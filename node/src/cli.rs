@@ -169,6 +169,16 @@ pub struct NodeArgs {
     )]
     pub sandbox: Option<Sandbox>,
 
+    /// Find what is in documents (PDF, office files, books, pages of the web):
+    /// on or off. Each is read by a process that can do nothing else [default: on]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        env = "SIXHOP_DOCUMENTS",
+        hide_possible_values = true
+    )]
+    pub documents: Option<ReadDocuments>,
+
     /// Form of the log on standard error: text, or json, one object a line
     /// [default: text]
     #[arg(
@@ -194,6 +204,19 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// The setting of documents.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadDocuments {
+    /// Their text is found.
+    #[default]
+    #[value(alias = "true")]
+    On,
+    /// They are files like others.
+    #[value(alias = "false")]
+    Off,
 }
 
 /// The setting of mDNS in the local network.

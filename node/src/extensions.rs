@@ -9,6 +9,7 @@ use node_base::state::StateDir;
 use node_core::handlers::{Extensions, OpenIndex};
 use plugin_api::{Handler, Index, PluginDirectory, PolicySource};
 use plugin_content::ContentIndex;
+use plugin_documents::{Documents, Program};
 use plugin_filename::Filename;
 use plugin_host::Answers;
 use plugin_process::Programs;
@@ -17,12 +18,20 @@ use plugin_script::{PolicyFile, Scripts};
 /// Directory of the index in the state directory.
 const INDEX: &str = "index";
 
-/// Returns the handlers of every node, and those of the plugin directory if there is one.
-pub(crate) fn chosen(state: &StateDir, plugins: Option<PathBuf>) -> Extensions {
+/// Directory of the texts of documents in the state directory.
+const DOCUMENTS: &str = "documents";
+
+/// Returns the handlers of every node, and those of the plugin directory if there is one. `reader` reads documents; without
+/// one they are files like others.
+pub(crate) fn chosen(
+    state: &StateDir,
+    plugins: Option<PathBuf>,
+    reader: Option<Program>,
+) -> Extensions {
     let (directories, policy) = plugins.map(of_directory).unzip();
     Extensions {
         handlers: built_in(),
-        index: Some(index(state)),
+        index: Some(index(state, reader)),
         directories: directories.unwrap_or_default(),
         policy,
     }
@@ -36,11 +45,20 @@ fn built_in() -> Vec<Arc<dyn Handler>> {
 }
 
 /// Opens the index of `text:` and `grep:`.
-fn index(state: &StateDir) -> OpenIndex {
-    let directory = state.file(INDEX);
+fn index(state: &StateDir, reader: Option<Program>) -> OpenIndex {
+    let (directory, texts) = (state.file(INDEX), state.file(DOCUMENTS));
     Box::new(move |files, caught_up| {
-        let content = ContentIndex::open(directory, files, caught_up)?;
-        Ok(Arc::new(content) as Arc<dyn Index>)
+        let open = |files| {
+            let content = ContentIndex::open(directory, files, caught_up)?;
+            Ok(Arc::new(content) as Arc<dyn Index>)
+        };
+        match reader {
+            Some(reader) => {
+                let documents = Documents::open(&texts, files, reader, open)?;
+                Ok(Arc::new(documents) as Arc<dyn Index>)
+            }
+            None => open(files),
+        }
     })
 }
 
@@ -62,7 +80,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::open(home.path()).unwrap();
         let share: Arc<dyn plugin_api::Files> = Arc::new(Nothing);
-        let chosen = chosen(&state, None);
+        let chosen = chosen(&state, None, None);
         let open = chosen.index.expect("every node has an index");
         let index = open(share, Box::new(|_| ())).unwrap();
         let names: Vec<String> = chosen

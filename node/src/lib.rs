@@ -2,7 +2,7 @@
 //!
 //! [`cli`] has the options, [`settings`] their meaning; [`extensions`] chooses the handlers. [`running`] starts the node
 //! with its [`control`] server and its ways to meet others ([`meeting`]), and stops them; [`program`] is the life of the
-//! process around that, [`sandbox`] limits what it may ask of the system, and `supervisor` tells a service manager about
+//! process around that, [`worker`] its other role: it reads one document; [`sandbox`] limits what it may ask of the system, and `supervisor` tells a service manager about
 //! it.
 //!
 //! # Invariants
@@ -21,6 +21,7 @@ pub mod running;
 pub mod sandbox;
 pub mod settings;
 mod supervisor;
+pub mod worker;
 
 pub use crate::{
     program::{main, run},

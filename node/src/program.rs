@@ -27,6 +27,7 @@ use crate::{
     sandbox,
     settings::{self, Settings, default_config},
     supervisor::{self, Change},
+    worker,
 };
 
 /// Gives memory back after a burst of work on many threads, of which the system's
@@ -46,6 +47,9 @@ const USAGE: u8 = 2;
 /// Runs the program `noded`.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(code) = worker::run_if_asked() {
+        return code;
+    }
     match Cli::try_parse() {
         Ok(cli) if cli.print_config => print(&settings::example_config()),
         Ok(cli) => run(cli.node),

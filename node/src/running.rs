@@ -28,6 +28,7 @@ use crate::{
     extensions,
     meeting::{Index, Meeting},
     settings::Settings,
+    worker,
 };
 
 /// The file in the state directory that says where the control connection is.
@@ -90,9 +91,7 @@ pub async fn start(settings: Settings, sandbox: SandboxStatus) -> Result<Running
     let rights = Rights::load(secret.clone(), state.clone())?;
     let network_key = settings.network_key_file.as_deref().map(NetworkKey::load);
     let network_key = network_key.transpose()?;
-    for line in &settings.skipped {
-        tracing::warn!("{line}; the line is passed over");
-    }
+    log_skipped(&settings);
     let listener = listen(settings.control).await?;
     let address = address(&listener)?;
     let share = settings.node.share.clone();
@@ -101,7 +100,11 @@ pub async fn start(settings: Settings, sandbox: SandboxStatus) -> Result<Running
         settings: settings.node,
         state: state.clone(),
         secret: secret.clone(),
-        extensions: extensions::chosen(&state, settings.plugins),
+        extensions: extensions::chosen(
+            &state,
+            settings.plugins,
+            worker::program(settings.documents),
+        ),
         network_key,
         providers: index.as_ref().map(Index::providers),
     };
@@ -255,4 +258,11 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
         address: ([127, 0, 0, 1], 0).into(),
         error,
     })
+}
+
+/// Tells the owner of lines of the file of peers that make no sense.
+fn log_skipped(settings: &Settings) {
+    for line in &settings.skipped {
+        tracing::warn!("{line}; the line is passed over");
+    }
 }

@@ -6,12 +6,15 @@
 //!   the kernel holds this process to the directory that was the share at the start: one that takes its place, such as a
 //!   disk that was taken off and put back, cannot be opened without a restart.
 //!
+//! A worker that reads documents has layers of its own, far tighter ones ([`worker`]).
+//!
 //! # Invariants
 //! - A layer is put on before any other thread runs, so that all have it.
 //! - A layer that cannot be had is reported and logged, and the node goes on without it.
 
 mod calls;
 mod files;
+mod worker;
 
 use std::fmt::Display;
 
@@ -51,6 +54,12 @@ pub(crate) fn put_on(settings: &Settings) -> SandboxStatus {
         }
     }
     SandboxStatus { calls, files }
+}
+
+/// Takes from this process, a worker, all files, the network, and every system call but a few that change nothing outside
+/// of it. Where the kernel does not have that, the limits of the process hold alone.
+pub(crate) fn confine_worker() {
+    worker::confine();
 }
 
 /// A layer that the system does not give.

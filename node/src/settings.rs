@@ -30,7 +30,7 @@ pub use self::{
     meeting::Meeting,
 };
 use crate::{
-    cli::{LogFormat, Mdns, NodeArgs},
+    cli::{LogFormat, Mdns, NodeArgs, ReadDocuments},
     sandbox::Sandbox,
 };
 use node_base::{
@@ -65,6 +65,8 @@ pub struct Settings {
     pub sandbox: Sandbox,
     /// Files of the owner that are read, also later: the configuration, the peers, the key.
     pub read_files: Vec<PathBuf>,
+    /// Whether the text of documents is found.
+    pub documents: ReadDocuments,
     /// The form of the log.
     pub log_format: LogFormat,
 }
@@ -228,6 +230,8 @@ struct ConfigFile {
     #[serde(default, deserialize_with = "written::list")]
     dht_bootstrap: Vec<String>,
     sandbox: Option<Sandbox>,
+    #[serde(default, deserialize_with = "written::documents")]
+    documents: Option<ReadDocuments>,
     log_format: Option<LogFormat>,
 }
 
@@ -239,8 +243,7 @@ impl Settings {
     /// The first thing that makes no sense.
     pub fn resolve(mut args: NodeArgs) -> Result<Settings, SettingsError> {
         expand(&mut args)?;
-        let file = args.config.as_deref().map(read_config).transpose()?;
-        let file = file.unwrap_or_default();
+        let file = configuration(&args)?;
         let meeting = Meeting::resolve(&args, &file)?;
         let share = args.share.or(file.share).ok_or(SettingsError::NoShare)?;
         check_directory("--share", &share)?;
@@ -294,9 +297,16 @@ impl Settings {
             network_key_file,
             meeting,
             sandbox: args.sandbox.or(file.sandbox).unwrap_or_default(),
+            documents: args.documents.or(file.documents).unwrap_or_default(),
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
         })
     }
+}
+
+/// Reads the configuration file, if one is named.
+fn configuration(args: &NodeArgs) -> Result<ConfigFile, SettingsError> {
+    let file = args.config.as_deref().map(read_config).transpose()?;
+    Ok(file.unwrap_or_default())
 }
 
 /// Returns the paths that were given.
@@ -336,6 +346,7 @@ impl Settings {
                 "--download-rate",
                 self.node.download_rate != new.node.download_rate,
             ),
+            ("--documents", self.documents != new.documents),
             ("--log-format", self.log_format != new.log_format),
             ("--mdns --network --publish", meeting(self) != meeting(new)),
             ("--sandbox", self.sandbox != new.sandbox),

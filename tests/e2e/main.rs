@@ -27,6 +27,7 @@ mod content;
 mod control;
 mod ctl_cli;
 mod discovery;
+mod documents;
 mod encryption;
 mod fetch_names;
 mod first_meetings;

@@ -147,10 +147,14 @@ impl Shown {
     }
 }
 
-/// The number of the line, or what else is known of the place of a hit in its file.
+/// The part of the document and the number of the line, or what else is known of the place of a hit in its file.
 fn place(hit: &Hit) -> String {
     match &hit.excerpt {
-        Some(excerpt) => excerpt.line.map_or(String::new(), |line| line.to_string()),
+        Some(excerpt) => {
+            let line = excerpt.line.map(|line| line.to_string());
+            let place = excerpt.place().into_iter().chain(line);
+            place.collect::<Vec<_>>().join(":")
+        }
         None => hit.handler.clone(),
     }
 }
@@ -200,9 +204,10 @@ impl FileHit<'_> {
 fn grouped(hits: &[Hit]) -> Vec<FileHit<'_>> {
     let (mut found, mut places) = (Vec::<FileHit<'_>>::new(), HashMap::new());
     for hit in hits {
-        let line = hit.excerpt.as_ref().and_then(|excerpt| excerpt.line);
-        let same = hit.digest.as_ref().map(|digest| (&hit.name, digest, line));
-        if let Some(place) = same.and_then(|same| places.get(&same)) {
+        let excerpt = hit.excerpt.as_ref();
+        let line = excerpt.map(|excerpt| (excerpt.place(), excerpt.line));
+        let same = (hit.digest.as_ref()).map(|digest| (&hit.name, digest, line.clone()));
+        if let Some(place) = same.as_ref().and_then(|same| places.get(same)) {
             let earlier: &mut FileHit<'_> = &mut found[*place];
             earlier.others += 1;
             continue;

@@ -1,6 +1,6 @@
 //! `ctl status`: shows the status of the node.
 
-use node_api::node::{IndexStatus, LayerState, NodeStatus, SandboxStatus};
+use node_api::node::{DocumentsStatus, IndexStatus, LayerState, NodeStatus, SandboxStatus};
 
 use super::Context;
 use crate::{
@@ -60,6 +60,12 @@ fn lines(status: &NodeStatus, output: Output) -> Vec<(&'static str, String)> {
         ("answers", prefixes(&status.handlers)),
     ]);
     lines.extend(status.index.as_ref().map(|status| ("index", index(status))));
+    let texts = status
+        .index
+        .as_ref()
+        .and_then(|index| index.documents.as_ref());
+    let any = texts.filter(|texts| **texts != DocumentsStatus::default());
+    lines.extend(any.map(|status| ("documents", documents(status))));
     lines.extend([
         ("cache", bytes(status.cache_bytes)),
         ("control", status.control.clone()),
@@ -139,6 +145,24 @@ fn index(index: &IndexStatus) -> String {
         text += &format!("; {waiting} to be read");
     }
     if let Some(error) = &index.error {
+        text += &format!("; {error}");
+    }
+    text
+}
+
+fn documents(status: &DocumentsStatus) -> String {
+    let mut text = format!("{} read", status.read);
+    if status.without_text > 0 {
+        text += &format!(", {} of them without text", status.without_text);
+    }
+    if status.waiting > 0 {
+        text += &format!("; {} to be read", plural(status.waiting, "waits", "wait"));
+    }
+    if status.unreadable > 0 {
+        text += &format!("; {} unreadable, see `ctl ls --skipped`", status.unreadable);
+    }
+    text += &format!("; {} of text", bytes(status.bytes));
+    if let Some(error) = &status.error {
         text += &format!("; {error}");
     }
     text

@@ -136,6 +136,27 @@ pub struct IndexStatus {
     /// The last error.
     #[serde(default)]
     pub error: Option<String>,
+    /// The documents among the files, if their text is read.
+    #[serde(default)]
+    pub documents: Option<DocumentsStatus>,
+}
+
+/// The progress of reading the text of documents.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct DocumentsStatus {
+    /// Documents whose text is known.
+    pub read: u64,
+    /// Documents that wait to be read.
+    pub waiting: u64,
+    /// Documents among those that were read and that have no text, such as scanned pages.
+    pub without_text: u64,
+    /// Documents that cannot be read until they change; `share.skipped` names them, with the reason.
+    pub unreadable: u64,
+    /// Bytes of text that are kept.
+    pub bytes: u64,
+    /// The reason why no document can be read now.
+    #[serde(default)]
+    pub error: Option<String>,
 }
 
 /// The state of something that a node needs.

@@ -61,6 +61,18 @@ pub struct Excerpt {
     pub text: String,
     /// Parts of `text` that fit: begin and end, in bytes of UTF-8.
     pub marks: Vec<(u64, u64)>,
+    /// The page or slide of the document, from 1. Lines are counted in the part of a document: on its page, in its sheet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<u64>,
+    /// The sheet of the workbook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+    /// The chapter of the book.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chapter: Option<String>,
+    /// Another part of the document: its body, its footnotes, a file in an archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
     /// Number of the line, from 1, if `text` is one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
@@ -73,6 +85,18 @@ pub struct Excerpt {
     /// Lines behind it, if the query wants `context:`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
+}
+
+impl Excerpt {
+    /// Returns the part of the document that the excerpt is in, as it stands before the line: the number of the page, the
+    /// name of the sheet, the chapter or the part.
+    #[must_use]
+    pub fn place(&self) -> Option<String> {
+        let page = self.page.map(|page| page.to_string());
+        page.or_else(|| self.sheet.clone())
+            .or_else(|| self.chapter.clone())
+            .or_else(|| self.part.clone())
+    }
 }
 
 /// The answer of one place that was asked.

@@ -103,7 +103,8 @@ namespace! {
         Read fn "browse" browse(folder: [Option<String>], after: [Option<String>], limit: [Option<u32>]) -> [FolderListing];
         /// Describes one shared file.
         Read fn "stat" stat(name: [String]) -> [ShareFile];
-        /// Lists the entries of the shared directory that are not shared because of name or kind, with the reason.
+        /// Lists the entries of the shared directory that are not shared because of name or kind, with the reason. Behind
+        /// them come documents that are shared and whose text cannot be read.
         ///
         /// Ignored files are not listed. `after` and `limit` are as for `list`.
         Read fn "skipped" skipped(after: [Option<String>], limit: [Option<u32>]) -> [SkippedListing];

@@ -1,5 +1,7 @@
 //! The catalogue as handlers see it.
 
+use std::fs::File;
+
 use node_wire::name::ShareName;
 use plugin_api::{FileInfo, FileReader, Files, Flow, Gap, GapReason, HandlerError};
 
@@ -90,6 +92,17 @@ impl Files for Catalogue {
         let part = read_part(&shared.file, from, most);
         part.map(Some)
             .map_err(|error| HandlerError::Files(format!("{name}: {error}")))
+    }
+
+    fn open(&self, name: &str) -> Result<Option<File>, HandlerError> {
+        let Ok(name) = ShareName::parse(name) else {
+            return Ok(None);
+        };
+        match self.share().read(&name) {
+            Ok(shared) => Ok(Some(shared.file)),
+            Err(ShareError::NotFound(_)) => Ok(None),
+            Err(error) => Err(HandlerError::Files(error.to_string())),
+        }
     }
 
     fn reader(&self) -> Box<dyn FileReader + '_> {

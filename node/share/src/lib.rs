@@ -76,7 +76,7 @@ use self::{
 };
 pub use self::{
     catalogue::{Catalogue, ChangeSet, Moved},
-    digests::{Digests, InShare, Known, SharedBlob},
+    digests::{DigestReader, Digests, InShare, Known, SharedBlob},
     error::{Doing, ShareError},
     incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace, WholeFile},
     keeper::{Keeper, KeeperStatus, Rescan, Rescanned, TooManyRescans},

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, process, sync::Arc};
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
     error::{ApiError, ErrorCode},
-    node::{Check, IndexStatus, NodeServer, NodeStatus, UnreadableEntry},
+    node::{Check, DocumentsStatus, IndexStatus, NodeServer, NodeStatus, UnreadableEntry},
 };
 use node_base::events::unix_millis;
 use node_overlay::Overlay;
 use node_wire::{PeerUrl, scope::Scope};
-use plugin_api::IndexStatus as Progress;
+use plugin_api::{DocumentsStatus as Documents, IndexStatus as Progress};
 
 use super::{Owner, broken, doctor};
 use crate::log::{self, LogError};
@@ -120,6 +120,18 @@ fn index(status: &Progress) -> IndexStatus {
         waiting: status.waiting,
         complete: status.is_complete,
         read: status.read,
+        bytes: status.bytes,
+        error: status.error.clone(),
+        documents: status.documents.as_ref().map(documents),
+    }
+}
+
+fn documents(status: &Documents) -> DocumentsStatus {
+    DocumentsStatus {
+        read: status.read,
+        waiting: status.waiting,
+        without_text: status.without_text,
+        unreadable: status.unreadable,
         bytes: status.bytes,
         error: status.error.clone(),
     }

@@ -104,23 +104,37 @@ impl ShareServer for Owner {
     ) -> RpcResult<SkippedListing> {
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
         let (disk, catalogue) = (self.node.disk(), Arc::clone(self.node.catalogue()));
-        let listed = disk.run(move || catalogue.skipped_after(after.as_deref(), limit));
-        let (skipped, more) = listed
-            .await
-            .map_err(|_| broken())?
-            .map_err(|error| unreadable(&error))?;
-        let next = skipped
-            .last()
-            .filter(|_| more)
-            .map(|last| last.name.clone());
-        let entry = |skipped: Skipped| SkippedEntry {
-            name: skipped.name,
-            reason: skipped.reason.to_string(),
+        let documents_after = after
+            .as_deref()
+            .and_then(|after| after.strip_prefix(DOCUMENTS));
+        let documents_after = documents_after.map(str::to_owned);
+        let mut listing = SkippedListing {
+            skipped: Vec::new(),
+            next: None,
         };
-        Ok(SkippedListing {
-            skipped: skipped.into_iter().map(entry).collect(),
-            next,
-        })
+        if documents_after.is_none() {
+            let listed = disk.run(move || catalogue.skipped_after(after.as_deref(), limit));
+            let (skipped, more) = listed
+                .await
+                .map_err(|_| broken())?
+                .map_err(|error| unreadable(&error))?;
+            let last = skipped.last().filter(|_| more);
+            listing.next = last.map(|last| last.name.clone());
+            listing
+                .skipped
+                .extend(skipped.into_iter().map(skipped_entry));
+        }
+        if listing.next.is_none()
+            && let Some(index) = self.node.handlers().index().cloned()
+        {
+            let room = limit - listing.skipped.len();
+            let listed = disk.run(move || {
+                let after = documents_after.filter(|after| !after.is_empty());
+                index.unreadable_documents(after.as_deref(), room + 1)
+            });
+            add_documents(&mut listing, listed.await.map_err(|_| broken())?, room);
+        }
+        Ok(listing)
     }
 
     async fn rescan(&self, name: Option<String>) -> RpcResult<ShareRescan> {
@@ -182,6 +196,30 @@ fn page(
         next,
         skipped: listing.skipped,
     })
+}
+
+/// Begin of the cursor of documents, which come behind the entries of the directory: no path in a share begins so.
+const DOCUMENTS: &str = "/";
+
+fn skipped_entry(skipped: Skipped) -> SkippedEntry {
+    SkippedEntry {
+        name: skipped.name,
+        reason: skipped.reason.to_string(),
+    }
+}
+
+/// Adds the first `room` of some documents that cannot be read, and the cursor of the others.
+fn add_documents(listing: &mut SkippedListing, documents: Vec<(String, String)>, room: usize) {
+    let more = documents.len() > room;
+    let mut last = String::new();
+    for (name, reason) in documents.into_iter().take(room) {
+        last.clone_from(&name);
+        listing.skipped.push(SkippedEntry {
+            name,
+            reason: format!("it is shared, and its text is not found: {reason}"),
+        });
+    }
+    listing.next = more.then(|| format!("{DOCUMENTS}{last}"));
 }
 
 /// Returns a page of the files that match a pattern.

@@ -33,7 +33,14 @@ mod linux {
     };
     use node_base::state::StateDir;
 
-    use crate::settings::Settings;
+    use crate::{cli::ReadDocuments, settings::Settings};
+
+    /// What the kernel runs beside a program to load its libraries.
+    const LOADERS: [&str; 3] = [
+        "/lib64/ld-linux-x86-64.so.2",
+        "/lib/ld-linux-aarch64.so.1",
+        "/lib/ld-linux-riscv64-lp64d.so.1",
+    ];
 
     /// The newest rights that are asked for; an older kernel gives those that it knows.
     const RIGHTS: ABI = ABI::V5;
@@ -66,6 +73,11 @@ mod linux {
                 "/dev".into(),
             ];
             let mut run = Vec::new();
+            if settings.documents == ReadDocuments::On {
+                // Workers are this program once more.
+                run.extend(std::env::current_exe());
+                run.extend(LOADERS.map(PathBuf::from));
+            }
             if settings.plugins.is_some() {
                 // Programs are anywhere, and so is what they read. What they may write is not.
                 run.push("/".into());

@@ -13,7 +13,7 @@ const WIDTH: usize = 78;
 const NO_KEYS: [&str; 4] = ["config", "print-config", "help", "version"];
 
 /// Keys with an example of a value: the default where there is one.
-const EXAMPLES: [(&str, &str); 22] = [
+const EXAMPLES: [(&str, &str); 23] = [
     ("share", r#""~/shared""#),
     ("listen", r#""127.0.0.1:4242""#),
     ("web", r#"":8080""#),
@@ -35,6 +35,7 @@ const EXAMPLES: [(&str, &str); 22] = [
     ("publish", "false"),
     ("dht_bootstrap", "[]"),
     ("sandbox", r#""calls""#),
+    ("documents", r#""on""#),
     ("log_format", r#""text""#),
 ];
 

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::cli::Mdns;
+use crate::cli::{Mdns, ReadDocuments};
 use node_base::size::Size;
 
 /// `true`, `false`, or a word.
@@ -45,6 +45,17 @@ pub(super) fn mdns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
             ))),
         },
     }
+}
+
+/// Reads the setting of documents: a switch.
+pub(super) fn documents<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<ReadDocuments>, D::Error> {
+    let read = |set| match set {
+        true => ReadDocuments::On,
+        false => ReadDocuments::Off,
+    };
+    Ok(switch(deserializer)?.map(read))
 }
 
 /// Reads a switch: true, false, `on` or `off`.

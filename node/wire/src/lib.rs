@@ -71,8 +71,8 @@ pub use escape::{escaped, escaped_whole};
 pub use fault::{Fault, MissReason};
 pub use filter::{Filter, FilterError};
 pub use messages::{
-    Fetch, Find, FindExcerpt, FindHit, FindWanted, Found, FoundEnd, Hello, Introduce, Introduced,
-    Introduction, More, Multicall, Near, Nodes, Query, Summarize, Summary, Told,
+    Fetch, Find, FindExcerpt, FindHit, FindPlace, FindWanted, Found, FoundEnd, Hello, Introduce,
+    Introduced, Introduction, More, Multicall, Near, Nodes, Query, Summarize, Summary, Told,
 };
 pub use name::{NameError, ShareName};
 pub use node_id::{NodeId, Nonce, Proof};

@@ -94,6 +94,9 @@ pub const FIND_PAGE_TEXT_MAX: usize = 256 * 1024;
 /// Longest text of an excerpt, or of one line around it, in bytes.
 pub const EXCERPT_TEXT_MAX: usize = 4 * 1024;
 
+/// Longest name of a part of a document, in bytes.
+pub const EXCERPT_PLACE_MAX: usize = 256;
+
 /// Most marks in an excerpt.
 pub const EXCERPT_MARKS_MAX: usize = 32;
 

@@ -28,7 +28,7 @@ use crate::node_name::NodeName;
 use crate::request::MethodCall;
 use crate::value::Value;
 
-pub use find::{Find, FindExcerpt, FindHit, FindWanted, Found, FoundEnd, More};
+pub use find::{Find, FindExcerpt, FindHit, FindPlace, FindWanted, Found, FoundEnd, More};
 pub use introduce::{Introduce, Introduced, Introduction, TLS_FEATURE};
 pub use multicall::Multicall;
 pub use nodes::Nodes;

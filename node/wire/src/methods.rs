@@ -90,7 +90,8 @@ pub const METHODS: &[Method] = &[
                of other kinds. The bytes are at /blobs/DIGEST. With `deadline`, in milliseconds, \
                the hits of a query come best first and have, where the handler says so, \
                `modified`, `score` and `excerpt`, a struct of `text`, `marks`, `line`, `column`, \
-               `before` and `after`; `end` is complete, limit, deadline or partial, and a \
+               `before` and `after`, and for a document one of `page`, `sheet`, `chapter` and \
+               `part`; `end` is complete, limit, deadline or partial, and a \
                `cursor` is for sixhop.more.",
     },
     Method {

@@ -1,6 +1,7 @@
 //! The handler trait and the types that pass through it.
 
 use std::{
+    fs::File,
     ops::Range,
     sync::Arc,
     time::{Instant, SystemTime},
@@ -44,6 +45,19 @@ impl Hit {
     }
 }
 
+/// A part of a document, as its readers name it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// A page or a slide, from 1.
+    Page(u64),
+    /// A sheet of a workbook.
+    Sheet(String),
+    /// A chapter of a book.
+    Chapter(String),
+    /// Another part: the body, the footnotes, a file in an archive.
+    Part(String),
+}
+
 /// A place in a file.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Excerpt {
@@ -52,6 +66,8 @@ pub struct Excerpt {
     pub text: String,
     /// Parts of `text` that fit, as ranges of bytes, in order.
     pub marks: Vec<Range<usize>>,
+    /// The part of the document that the text is in. Then lines are counted in this part, and columns in its text.
+    pub place: Option<Place>,
     /// Number of the line, from 1, if `text` is one line.
     pub line: Option<u64>,
     /// The start of the first mark in the line, in bytes of the file, from 1.
@@ -295,6 +311,15 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// [`HandlerError::Files`] when it cannot be read.
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError>;
+
+    /// Opens the file `name` to read, for somebody who is to have this file and no other. `None` if it is not shared (any
+    /// more), or these files cannot be opened.
+    ///
+    /// # Errors
+    /// [`HandlerError::Files`] when it cannot be opened.
+    fn open(&self, _name: &str) -> Result<Option<File>, HandlerError> {
+        Ok(None)
+    }
 
     /// Returns a reader for one question about many files, best in order of their
     /// names: what it finds out on the way to a file it need not find out again for

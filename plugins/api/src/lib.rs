@@ -35,11 +35,11 @@ mod words;
 pub use examples::{ExampleError, check_examples};
 pub use handler::{
     Asker, Changes, Example, Excerpt, FileInfo, FileReader, Files, Flow, Gap, GapReason, Handler,
-    HandlerError, Hit, NameCheck, Sink, SummaryKeys,
+    HandlerError, Hit, NameCheck, Place, Sink, SummaryKeys,
 };
 pub use policy::{
     FetchAsked, HitsAllowed, Policy, PolicyError, PolicySource, PolicyState, QueryAsked, RankAsked,
     Reads, Rule, Rules, What,
 };
-pub use source::{Index, IndexStatus, PluginDirectory, PluginFile};
+pub use source::{DocumentsStatus, Index, IndexStatus, PluginDirectory, PluginFile};
 pub use words::words;

@@ -21,6 +21,25 @@ pub struct IndexStatus {
     pub bytes: u64,
     /// The last error.
     pub error: Option<String>,
+    /// The documents among the files, if their text is read.
+    pub documents: Option<DocumentsStatus>,
+}
+
+/// The progress of reading the text of documents.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct DocumentsStatus {
+    /// Documents whose text is known.
+    pub read: u64,
+    /// Documents that wait to be read.
+    pub waiting: u64,
+    /// Documents among those that were read and that have no text, such as scanned pages.
+    pub without_text: u64,
+    /// Documents that cannot be read, until they change.
+    pub unreadable: u64,
+    /// Bytes of text that are kept.
+    pub bytes: u64,
+    /// The reason why no document can be read now.
+    pub error: Option<String>,
 }
 
 /// Handlers that keep an index of the share, on threads of their own.
@@ -30,6 +49,12 @@ pub trait Index: Send + Sync {
 
     /// Returns the progress of the index.
     fn status(&self) -> IndexStatus;
+
+    /// Returns documents that cannot be read, behind the name `after`, in order of their names: at most `most`, each with
+    /// the reason.
+    fn unreadable_documents(&self, _after: Option<&str>, _most: usize) -> Vec<(String, String)> {
+        Vec::new()
+    }
 
     /// Stops the threads of the index and waits for them. Blocks.
     fn stop(&self);

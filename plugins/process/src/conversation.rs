@@ -280,6 +280,7 @@ fn excerpt(place: Place, context: usize) -> Excerpt {
     Excerpt {
         text,
         marks,
+        place: None,
         line: place.line,
         column: place.column,
         before,

@@ -34,7 +34,10 @@ const HASHES: &[&str] = &[
     "node/wire/src/pieces",
     "node/transport/src/network",
     "node/discovery/src/infohash",
+    "plugins/documents/src/kept",
 ];
+/// What runs in workers alone.
+const READERS: &[&str] = &["plugins/documents/src/readers"];
 const TLS: &[&str] = &["node/transport/src/tls", "node/transport/src/stream"];
 const SHARE: &[&str] = &["node/share/src"];
 /// Dropped files go into the share from the page.
@@ -47,16 +50,21 @@ const SYSTEM: &[&str] = &[
     "plugins/process/src",
     "plugins/host/src/priority",
     "plugins/script/src/background",
+    "plugins/documents/src/jailer",
 ];
 
 const HOMES: &[Home] = &[
     home("xmlrpc", &["node-wire"], &[]),
-    home("quick-xml", &["node-wire"], &[]),
+    home("quick-xml", &["node-wire", "plugin-documents"], &[]),
     home("base64", &["node-wire", "plugin-process"], &[]),
     home(
         "encoding_rs",
-        &["node-wire"],
-        &["node/wire/src/encoding", "node/wire/tests"],
+        &["node-wire", "plugin-documents"],
+        &[
+            "node/wire/src/encoding",
+            "node/wire/tests",
+            "plugins/documents/src/readers",
+        ],
     ),
     home("unicode-normalization", &["node-wire", "plugin-words"], &[]),
     home("unicode-properties", &["node-wire"], &[]),
@@ -84,7 +92,12 @@ const HOMES: &[Home] = &[
     home("tokio-rustls", &["node-transport"], TLS),
     home(
         "blake3",
-        &["node-wire", "node-transport", "node-discovery"],
+        &[
+            "node-wire",
+            "node-transport",
+            "node-discovery",
+            "plugin-documents",
+        ],
         HASHES,
     ),
     home(
@@ -127,6 +140,7 @@ const HOMES: &[Home] = &[
         &[
             "node-base",
             "node-share",
+            "plugin-documents",
             "plugin-host",
             "plugin-process",
             "plugin-script",
@@ -171,6 +185,10 @@ const HOMES: &[Home] = &[
     home("landlock", &["node"], &["node/src/sandbox"]),
     home("libc", &["node"], &["node/src/sandbox"]),
     home("seccompiler", &["node"], &["node/src/sandbox"]),
+    home("zip", &["plugin-documents"], READERS),
+    home("html5ever", &["plugin-documents"], READERS),
+    home("chardetng", &["plugin-documents"], READERS),
+    home("pdf-extract", &["plugin-documents"], READERS),
     home("tiny_http", &["ctl"], &["ctl/src/ui"]),
     home("httparse", &["ctl"], &["ctl/src/ui/door"]),
     home("notify", &["node-share"], &["node/share/src/watcher"]),

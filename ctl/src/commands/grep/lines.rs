@@ -1,7 +1,8 @@
 //! Lines that fit, and the lines around them, as ripgrep shows them.
 //!
 //! In a pipe `peer:name:line:column:text` for a line that fits, `peer:name-line-text` for one around it. For a person they
-//! stand below the name of their file and its node: `line:text` and `line-text`. Lines around two hits that meet are shown
+//! stand below the name of their file and its node: `line:text` and `line-text`. In a document the page, sheet, chapter or
+//! part stands before the line, and no column behind it: `peer:name:page:line:text`. Lines around two hits that meet are shown
 //! once; `--` stands where lines are left out.
 
 use node_api::search::{Excerpt, Hit};
@@ -28,12 +29,14 @@ pub(super) enum Shown {
     Counts(Option<(Place, u64)>),
 }
 
-/// A file of a node.
+/// A file of a node, or a part of a document.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Place {
     node: String,
     node_name: Option<String>,
     name: String,
+    /// The page, sheet, chapter or part, if lines are counted in it.
+    part: Option<String>,
 }
 
 /// Something to show.
@@ -94,9 +97,9 @@ impl Layout {
             (
                 Layout::Grouped { last, window },
                 Row::Fits { place, .. } | Row::Around { place, .. },
-            ) if last.as_ref() != Some(place) => heading(last, place, *window),
+            ) if !is_file(last.as_ref(), place) => heading(last, place, *window),
             // The heading says it.
-            (Layout::Grouped { last, .. }, Row::Gap(place)) if last.as_ref() != Some(place) => {
+            (Layout::Grouped { last, .. }, Row::Gap(place)) if !is_file(last.as_ref(), place) => {
                 return Vec::new();
             }
             _ => Vec::new(),
@@ -109,7 +112,12 @@ impl Layout {
         let is_plain = matches!(self, Layout::Plain);
         let start = |place: &Place, sign: &str| match is_plain {
             true => painted(place).with(Paint::Dim, sign),
-            false => Painted::default(),
+            false => match &place.part {
+                Some(part) => Painted::default()
+                    .with(Paint::Line, part.as_str())
+                    .with(Paint::Dim, sign),
+                None => Painted::default(),
+            },
         };
         match row {
             Row::Fits {
@@ -120,7 +128,7 @@ impl Layout {
                 marks,
             } => {
                 let painted = start(&place, ":").with(Paint::Line, line.to_string());
-                let column = if is_plain {
+                let column = if is_plain && place.part.is_none() {
                     format!(":{column}:")
                 } else {
                     ":".to_owned()
@@ -148,19 +156,42 @@ fn heading(last: &mut Option<Place>, place: &Place, window: Option<usize>) -> Ve
     space.into_iter().chain(head).collect()
 }
 
-/// `peer:name`
+/// `peer:name`, or `peer:name:part`.
 fn painted(place: &Place) -> Painted {
-    Painted::default()
+    let file = Painted::default()
         .with(Paint::Dim, format!("{}:", place.node))
-        .with(Paint::Name, place.name.as_str())
+        .with(Paint::Name, place.name.as_str());
+    match &place.part {
+        Some(part) => file.with(Paint::Dim, ":").with(Paint::Line, part.as_str()),
+        None => file,
+    }
+}
+
+/// Returns true if the last place is in the file of this one.
+fn is_file(last: Option<&Place>, place: &Place) -> bool {
+    let of = |place: &Place| Place {
+        part: None,
+        ..place.clone()
+    };
+    last.map(of) == Some(of(place))
 }
 
 impl Place {
+    /// The file.
     fn of(hit: &Hit) -> Place {
         Place {
             node: address(&hit.node).to_owned(),
             node_name: hit.node_name.clone(),
             name: hit.name.clone(),
+            part: None,
+        }
+    }
+
+    /// The file, and the part in which its lines are counted.
+    fn of_line(hit: &Hit) -> Place {
+        Place {
+            part: hit.excerpt.as_ref().and_then(Excerpt::place),
+            ..Place::of(hit)
         }
     }
 }
@@ -193,7 +224,7 @@ impl Shown {
                 before,
                 after,
             } => lines.hit(&trimmed(hit, *before, *after)),
-            Shown::Matches => matches(&place, hit),
+            Shown::Matches => matches(&Place::of_line(hit), hit),
             Shown::Files(last) => {
                 let is_new = last.as_ref() != Some(&place);
                 *last = Some(place.clone());
@@ -289,7 +320,7 @@ impl Lines {
 
     /// Returns the rows to show when `hit` has come.
     pub(super) fn hit(&mut self, hit: &Hit) -> Vec<Row> {
-        let place = Place::of(hit);
+        let place = Place::of_line(hit);
         let none = Excerpt::default();
         let excerpt = hit.excerpt.as_ref().unwrap_or(&none);
         let line = excerpt.line.unwrap_or(0);
@@ -390,6 +421,7 @@ mod tests {
                 column: Some(3),
                 before: owned(before),
                 after: owned(after),
+                ..Excerpt::default()
             }),
         }
     }
@@ -436,6 +468,25 @@ mod tests {
                 "b  P",
                 "1:\tx\\u{1b}"
             ]
+        );
+    }
+
+    #[test]
+    fn a_line_of_a_document_has_its_part_and_no_column() {
+        let paged = |page, line| {
+            let mut hit = hit("a.pdf", line, &[], "x", &[]);
+            hit.excerpt.as_mut().unwrap().page = Some(page);
+            hit
+        };
+        let hits = [paged(1, 9), paged(2, 3)];
+        assert_eq!(shown(0, &hits), ["P:a.pdf:1:9:x", "P:a.pdf:2:3:x"]);
+        let mut grouped = Layout::Grouped {
+            last: None,
+            window: None,
+        };
+        assert_eq!(
+            shown_in(&mut grouped, 0, &hits),
+            ["a.pdf  P", "1:9:x", "2:3:x"]
         );
     }
 

@@ -124,9 +124,11 @@ pub(in crate::mcp) async fn grep(tools: &Tools, asked: GrepArguments) -> Result<
     tools.show(finding(items, &answer), room)
 }
 
-/// The order of lines: those of this network first, each file together.
+/// The order of lines: those of this network first, each file together. The parts of a document come in their order.
 fn place(hit: &Hit, network: &Network) -> (bool, String, String, u64) {
-    let line = hit.excerpt.as_ref().and_then(|excerpt| excerpt.line);
+    let excerpt = hit.excerpt.as_ref();
+    let line = excerpt.filter(|excerpt| excerpt.place().is_none());
+    let line = line.and_then(|excerpt| excerpt.line);
     let is_other = !network.is_own(&hit.node);
     (
         is_other,
@@ -195,6 +197,9 @@ fn item(hit: &Hit, network: &Network, with_size: bool) -> Item {
     }
     if let Some(digest) = &hit.digest {
         of["digest"] = json!(digest);
+    }
+    if let Some(place) = hit.excerpt.as_ref().and_then(Excerpt::place) {
+        of["part"] = json!(place);
     }
     Item {
         of: object_of(of),

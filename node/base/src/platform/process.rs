@@ -32,6 +32,45 @@ pub fn forbid_core_dumps() {
     }
 }
 
+/// The limits of a process that reads what strangers made.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerLimits {
+    /// Most memory that it can write, in bytes.
+    pub memory: u64,
+    /// Most addresses that it can reserve, in bytes.
+    pub addresses: u64,
+    /// Most processor time, in seconds.
+    pub processor_seconds: u64,
+}
+
+/// Takes from this process what a worker does not need, for good: memory and processor time beyond `limits`, and every
+/// new file, process and thread.
+///
+/// # Errors
+/// Errors if the system does not keep one of these limits.
+pub fn limit_worker(limits: &WorkerLimits) -> std::io::Result<()> {
+    let seconds = limits.processor_seconds;
+    let all = [
+        (Resource::Data, limits.memory, limits.memory),
+        (Resource::As, limits.addresses, limits.addresses),
+        // At the first limit it is told, at the second one it ends.
+        (Resource::Cpu, seconds, seconds.saturating_add(1)),
+        (Resource::Fsize, 0, 0),
+        (Resource::Nofile, 0, 0),
+        (Resource::Nproc, 0, 0),
+    ];
+    for (resource, current, maximum) in all {
+        let own = getrlimit(resource).maximum;
+        let most = |wanted: u64| Some(own.map_or(wanted, |own| own.min(wanted)));
+        let limit = Rlimit {
+            current: most(current),
+            maximum: most(maximum),
+        };
+        setrlimit(resource, limit)?;
+    }
+    Ok(())
+}
+
 /// Closes what this process was started with beside its standard streams, so that programs which it starts get nothing
 /// of it. To be called before anything is opened.
 #[allow(

@@ -1,8 +1,8 @@
 //! Hits of this node, as its owner and `GET /search` get them.
 
 use node_api::search::{Excerpt, Hit};
-use node_wire::{Digest, FindExcerpt, FoundEnd, query};
-use plugin_api::FileInfo;
+use node_wire::{Digest, FindExcerpt, FindPlace, FoundEnd, query};
+use plugin_api::{FileInfo, Place};
 use serde::Serialize;
 
 use super::Answer;
@@ -74,6 +74,12 @@ pub(crate) fn to_find(excerpt: plugin_api::Excerpt) -> FindExcerpt {
     FindExcerpt {
         text: excerpt.text,
         marks: excerpt.marks,
+        place: excerpt.place.map(|place| match place {
+            Place::Page(page) => FindPlace::Page(page),
+            Place::Sheet(sheet) => FindPlace::Sheet(sheet),
+            Place::Chapter(chapter) => FindPlace::Chapter(chapter),
+            Place::Part(part) => FindPlace::Part(part),
+        }),
         line: excerpt.line,
         column: excerpt.column,
         before: excerpt.before,
@@ -85,7 +91,19 @@ pub(crate) fn to_find(excerpt: plugin_api::Excerpt) -> FindExcerpt {
 #[must_use]
 pub fn described_excerpt(excerpt: FindExcerpt) -> Excerpt {
     let marks = excerpt.marks.iter();
+    let (mut page, mut sheet, mut chapter, mut part) = (None, None, None, None);
+    match excerpt.place {
+        Some(FindPlace::Page(number)) => page = Some(number),
+        Some(FindPlace::Sheet(name)) => sheet = Some(name),
+        Some(FindPlace::Chapter(name)) => chapter = Some(name),
+        Some(FindPlace::Part(name)) => part = Some(name),
+        None => {}
+    }
     Excerpt {
+        page,
+        sheet,
+        chapter,
+        part,
         marks: marks
             .map(|mark| (mark.start as u64, mark.end as u64))
             .collect(),

@@ -31,7 +31,7 @@ use crate::node_name::NodeName;
 use crate::request::MethodCall;
 use crate::value::Value;
 
-pub use excerpt::FindExcerpt;
+pub use excerpt::{FindExcerpt, FindPlace};
 pub use hit::FindHit;
 pub use more::More;
 

@@ -5,6 +5,7 @@
 //!   was, and as base64 otherwise: files hold control characters.
 //! - What does not fit is cut when it is written: texts at
 //!   [`EXCERPT_TEXT_MAX`] bytes, marks and lines at their number.
+//! - A part of a document is one member: `page`, `sheet`, `chapter` or `part`. Peers that do not know it pass it over.
 //! - Marks that are not parts of the text make an excerpt invalid.
 
 use std::collections::BTreeMap;
@@ -12,8 +13,21 @@ use std::ops::Range;
 
 use super::{number, read_number, saturated};
 use crate::characters::is_xml;
-use crate::limits::{EXCERPT_LINES_MAX, EXCERPT_MARKS_MAX, EXCERPT_TEXT_MAX};
+use crate::limits::{EXCERPT_LINES_MAX, EXCERPT_MARKS_MAX, EXCERPT_PLACE_MAX, EXCERPT_TEXT_MAX};
 use crate::value::Value;
+
+/// A part of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FindPlace {
+    /// A page or a slide, from 1.
+    Page(u64),
+    /// A sheet of a workbook.
+    Sheet(String),
+    /// A chapter of a book.
+    Chapter(String),
+    /// Another part.
+    Part(String),
+}
 
 /// A place in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +36,8 @@ pub struct FindExcerpt {
     pub text: String,
     /// Parts of it that fit, as ranges of bytes, in order.
     pub marks: Vec<Range<usize>>,
+    /// The part of the document that it is in; lines are counted in this part.
+    pub place: Option<FindPlace>,
     /// Number of the line, from 1, if the text is one line.
     pub line: Option<u64>,
     /// The start of the first mark in the line, in bytes of the file, from 1.
@@ -37,7 +53,8 @@ impl FindExcerpt {
     #[must_use]
     pub fn text_len(&self) -> usize {
         let lines = self.before.iter().chain(&self.after);
-        self.text.len() + lines.map(String::len).sum::<usize>()
+        let place = self.place.as_ref().map_or(0, FindPlace::text_len);
+        self.text.len() + place + lines.map(String::len).sum::<usize>()
     }
 
     pub(super) fn to_value(&self) -> Value {
@@ -54,6 +71,10 @@ impl FindExcerpt {
             "marks",
             Value::Array(ends.map(|end| number(end as u64)).collect()),
         );
+        if let Some(place) = &self.place {
+            let (key, value) = place.to_member();
+            add(key, value);
+        }
         if let Some(line) = self.line {
             add("line", number(line));
         }
@@ -81,6 +102,7 @@ impl FindExcerpt {
         Some(FindExcerpt {
             marks,
             text,
+            place: FindPlace::from_members(members),
             line: members.get("line").and_then(read_number),
             column: members.get("column").and_then(read_number),
             before: read_lines(members.get("before"))?,
@@ -89,9 +111,47 @@ impl FindExcerpt {
     }
 }
 
+impl FindPlace {
+    fn text_len(&self) -> usize {
+        match self {
+            FindPlace::Page(_) => 0,
+            FindPlace::Sheet(name) | FindPlace::Chapter(name) | FindPlace::Part(name) => name.len(),
+        }
+    }
+
+    fn to_member(&self) -> (&'static str, Value) {
+        let name = |name: &str| plain(cut_at(name, EXCERPT_PLACE_MAX));
+        match self {
+            FindPlace::Page(page) => ("page", number(*page)),
+            FindPlace::Sheet(sheet) => ("sheet", name(sheet)),
+            FindPlace::Chapter(chapter) => ("chapter", name(chapter)),
+            FindPlace::Part(part) => ("part", name(part)),
+        }
+    }
+
+    /// Returns the first part that is one; what is not is passed over.
+    fn from_members(members: &BTreeMap<String, Value>) -> Option<FindPlace> {
+        if let Some(page) = members.get("page").and_then(read_number) {
+            return Some(FindPlace::Page(page));
+        }
+        let name = |key: &str| {
+            let name = members.get(key).and_then(read_plain);
+            name.filter(|name| name.len() <= EXCERPT_PLACE_MAX)
+        };
+        let sheet = || name("sheet").map(FindPlace::Sheet);
+        let chapter = || name("chapter").map(FindPlace::Chapter);
+        let part = || name("part").map(FindPlace::Part);
+        sheet().or_else(chapter).or_else(part)
+    }
+}
+
 /// Returns the longest beginning that may travel.
 fn cut(text: &str) -> &str {
-    let mut end = text.len().min(EXCERPT_TEXT_MAX);
+    cut_at(text, EXCERPT_TEXT_MAX)
+}
+
+fn cut_at(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -152,16 +212,25 @@ pub(super) mod tests {
 
     pub(in super::super) fn any_excerpt() -> impl Strategy<Value = FindExcerpt> {
         let lines = || proptest::collection::vec("\\PC{0,20}|[\\x00-\\x20]{0,4}", 0..3);
+        let place = prop_oneof![
+            Just(None),
+            (0..1u64 << 50).prop_map(|page| Some(FindPlace::Page(page))),
+            "\\PC{0,20}|[\\x00-\\x20]{0,4}".prop_map(|name| Some(FindPlace::Sheet(name))),
+            "\\PC{0,20}".prop_map(|name| Some(FindPlace::Chapter(name))),
+            "\\PC{0,20}".prop_map(|name| Some(FindPlace::Part(name))),
+        ];
         (
             "[a-z\\x01 ]{0,40}",
+            place,
             proptest::option::of(1..1u64 << 50),
             proptest::option::of(1..1u64 << 50),
             lines(),
             lines(),
         )
-            .prop_map(|(text, line, column, before, after)| FindExcerpt {
+            .prop_map(|(text, place, line, column, before, after)| FindExcerpt {
                 marks: vec![0..text.len() / 2, text.len() / 2..text.len()],
                 text,
+                place,
                 line,
                 column,
                 before,
@@ -182,6 +251,24 @@ pub(super) mod tests {
         assert_eq!(back.text.len(), EXCERPT_TEXT_MAX);
         let marks: Vec<_> = back.marks.iter().map(|mark| mark.end).collect();
         assert_eq!((marks, back.before.len()), (vec![2], EXCERPT_LINES_MAX));
+    }
+
+    #[test]
+    fn a_part_that_is_none_is_passed_over() {
+        let with = |key: &str, value: Value| {
+            let members = [("text".to_owned(), "a".into()), (key.to_owned(), value)];
+            let excerpt = FindExcerpt::from_value(&Value::Struct(BTreeMap::from(members)));
+            excerpt.unwrap().place
+        };
+        assert_eq!(with("page", 7.into()), Some(FindPlace::Page(7)));
+        let notes = Some(FindPlace::Part("notes".to_owned()));
+        assert_eq!(with("part", "notes".into()), notes);
+        assert_eq!(with("page", "seven".into()), None);
+        assert_eq!(
+            with("sheet", "x".repeat(EXCERPT_PLACE_MAX + 1).as_str().into()),
+            None
+        );
+        assert_eq!(with("slide", 7.into()), None);
     }
 
     #[test]
