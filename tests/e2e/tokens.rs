@@ -175,18 +175,29 @@ fn each_method_is_allowed_where_the_table_says() {
 fn a_notification_above_the_level_does_nothing() {
     let node = noded().start();
     let file = token(&node, "reader", "read");
-    let holder = as_holder(&node, &file);
-    for (method, _) in documented() {
-        let said = body(&method, None);
-        for said in [said.clone(), json!([said])] {
-            let answer = holder.post(&said.to_string(), &[]).unwrap();
-            assert!((200..300).contains(&answer.status), "{method}");
-            assert!(
-                !answer.text().contains("jsonrpc"),
-                "{method}: {}",
-                answer.text()
-            );
+    let (holder, fetcher) = (
+        as_holder(&node, &file),
+        as_holder(&node, &token(&node, "fetcher", "fetch")),
+    );
+    for (holder, level) in [(&holder, "read"), (&fetcher, "fetch")] {
+        for (method, _) in documented() {
+            let said = body(&method, None);
+            for said in [said.clone(), json!([said])] {
+                let answer = holder.post(&said.to_string(), &[]).unwrap();
+                assert!((200..300).contains(&answer.status), "{method} as {level}");
+                let text = answer.text();
+                assert!(!text.contains("jsonrpc"), "{method} as {level}: {text}");
+            }
         }
+        let mut said = body("token.remove", None);
+        said["params"] = json!({ "name": "reader" });
+        drop(holder.post(&said.to_string(), &[]).unwrap());
+        let tokens = node.control().must("token.list", json!({}));
+        assert_eq!(
+            tokens.as_array().map(Vec::len),
+            Some(2),
+            "{level}: {tokens}"
+        );
     }
     let mixed = json!([body("node.stop", None), body("node.stop", Some(7))]);
     let answer = holder.post(&mixed.to_string(), &[]).unwrap();
@@ -199,6 +210,18 @@ fn a_notification_above_the_level_does_nothing() {
         "read",
         "a batch with a notification",
     );
+    // One that is allowed is done.
+    let admin = as_holder(&node, &token(&node, "boss", "admin"));
+    let mut said = body("token.remove", None);
+    said["params"] = json!({ "name": "fetcher" });
+    drop(admin.post(&said.to_string(), &[]).unwrap());
+    wait_until("the token is removed", Duration::from_secs(30), || {
+        let tokens = node.control().must("token.list", json!({}));
+        let count = tokens.as_array().map(Vec::len);
+        (count == Some(2))
+            .then_some(())
+            .ok_or_else(|| tokens.to_string())
+    });
     // The owner's secret is still the same, and the node runs.
     assert_eq!(node.control().must("peer.list", json!({})), json!([]));
     node.stop();
