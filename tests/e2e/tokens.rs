@@ -210,18 +210,6 @@ fn a_notification_above_the_level_does_nothing() {
         "read",
         "a batch with a notification",
     );
-    // One that is allowed is done.
-    let admin = as_holder(&node, &token(&node, "boss", "admin"));
-    let mut said = body("token.remove", None);
-    said["params"] = json!({ "name": "fetcher" });
-    drop(admin.post(&said.to_string(), &[]).unwrap());
-    wait_until("the token is removed", Duration::from_secs(30), || {
-        let tokens = node.control().must("token.list", json!({}));
-        let count = tokens.as_array().map(Vec::len);
-        (count == Some(2))
-            .then_some(())
-            .ok_or_else(|| tokens.to_string())
-    });
     // The owner's secret is still the same, and the node runs.
     assert_eq!(node.control().must("peer.list", json!({})), json!([]));
     node.stop();
