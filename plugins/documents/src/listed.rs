@@ -53,6 +53,8 @@ pub(crate) struct ReadDocument {
     pub(crate) lines: u64,
     /// True if the file follows behind the text, as it stands.
     pub(crate) is_text: bool,
+    /// True if it should have text and has none.
+    pub(crate) lacks_text: bool,
 }
 
 /// Keeps the versions of a share whose documents are read apart from those of the bare share: a switch between the two
@@ -127,7 +129,7 @@ impl Listed {
                 State::Unreadable(..) => status.unreadable += 1,
                 State::Read(read) => {
                     status.read += 1;
-                    status.without_text += u64::from(read.length == 0);
+                    status.without_text += u64::from(read.lacks_text);
                 }
             }
         }
@@ -167,6 +169,7 @@ impl Listed {
                     length: document.length,
                     lines: document.lines,
                     is_text: document.is_text,
+                    lacks_text: document.lacks_text,
                 }),
             };
             let entry = Entry {
@@ -219,6 +222,7 @@ fn saved((name, entry): (&String, &Entry)) -> Option<SavedDocument> {
             saved.length = read.length;
             saved.lines = read.lines;
             saved.is_text = read.is_text;
+            saved.lacks_text = read.lacks_text;
         }
     }
     Some(saved)
@@ -244,4 +248,6 @@ struct SavedDocument {
     lines: u64,
     #[serde(default)]
     is_text: bool,
+    #[serde(default)]
+    lacks_text: bool,
 }

@@ -143,6 +143,7 @@ fn entry(file: &FileInfo, digest: Digest, table: &Table, length: u64) -> Entry {
             length,
             lines: table.lines,
             is_text: table.is_text,
+            lacks_text: table.lacks_text,
         }),
     };
     Entry {

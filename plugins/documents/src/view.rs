@@ -13,7 +13,6 @@ use plugin_api::{FileInfo, FileReader, Files, Flow, Gap, HandlerError};
 use crate::{
     kept::{Digest, KeptText},
     kind,
-    limits::TEXT_MAX,
     listed::{ReadDocument, State, plain_version},
     shared::Shared,
 };
@@ -241,7 +240,7 @@ impl TextReader<'_> {
         let Some(file) = self.files.known(name)? else {
             return Ok(());
         };
-        if kind.is_text() && file.size > TEXT_MAX {
+        if file.size > kind.size_max() {
             return Ok(());
         }
         let is_known = self.shared.listed.of(&file).is_some();

@@ -189,6 +189,8 @@ const HOMES: &[Home] = &[
     home("html5ever", &["plugin-documents"], READERS),
     home("chardetng", &["plugin-documents"], READERS),
     home("pdf-extract", &["plugin-documents"], READERS),
+    home("kamadak-exif", &["plugin-documents"], READERS),
+    home("lofty", &["plugin-documents"], READERS),
     home("tiny_http", &["ctl"], &["ctl/src/ui"]),
     home("httparse", &["ctl"], &["ctl/src/ui/door"]),
     home("notify", &["node-share"], &["node/share/src/watcher"]),
