@@ -292,6 +292,21 @@ impl Kept {
         }))
     }
 
+    /// Removes the text of a document.
+    pub(crate) fn remove(&self, digest: Digest) -> io::Result<()> {
+        let path = self.path(digest);
+        let length = match fs::metadata(&path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        fs::remove_file(path)?;
+        lock(&self.checked).remove(&digest);
+        self.bytes
+            .fetch_sub(length.min(self.bytes()), Ordering::Relaxed);
+        Ok(())
+    }
+
     fn sealed(&self, digest: Digest) -> io::Result<Option<Sealed>> {
         let path = self.path(digest);
         let file = match File::open(&path) {

@@ -8,7 +8,7 @@
 )]
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs, io,
     path::Path,
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -36,7 +36,10 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum State {
     /// It waits to be read, or is being read.
-    Waits,
+    Waits {
+        /// True if the file is text as it stands, which queries search meanwhile.
+        is_text: bool,
+    },
     /// It was read.
     Read(ReadDocument),
     /// It cannot be read.
@@ -75,6 +78,20 @@ fn nonzero(version: u64) -> u64 {
 }
 
 impl Entry {
+    /// Returns true if it waits to be read.
+    pub(crate) fn waits(&self) -> bool {
+        matches!(self.state, State::Waits { .. })
+    }
+
+    /// Returns the digest of the document, if it is known.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        match self.state {
+            State::Waits { .. } => None,
+            State::Read(read) => Some(read.digest),
+            State::Unreadable(digest, _) => Some(digest),
+        }
+    }
+
     /// Returns the file as the index sees it.
     pub(crate) fn shown(&self, file: &FileInfo) -> (u64, u64) {
         let mixed = |digest: Digest, is_read: bool| {
@@ -82,7 +99,7 @@ impl Entry {
             nonzero(plain_version(file.version) ^ state)
         };
         match self.state {
-            State::Waits => (plain_version(file.version), file.size),
+            State::Waits { .. } => (plain_version(file.version), file.size),
             State::Unreadable(digest, _) => (mixed(digest, false), file.size),
             State::Read(read) => {
                 let behind = if read.is_text { file.size } else { 0 };
@@ -108,12 +125,24 @@ impl Listed {
         self.read().get(name).copied()
     }
 
-    pub(crate) fn put(&self, name: &str, entry: Entry) {
-        self.write().insert(name.to_owned(), entry);
+    /// Notes the state of a document. Returns the one before.
+    pub(crate) fn put(&self, name: &str, entry: Entry) -> Option<Entry> {
+        self.write().insert(name.to_owned(), entry)
     }
 
-    pub(crate) fn remove(&self, name: &str) {
-        self.write().remove(name);
+    /// Forgets a document. Returns its last state.
+    pub(crate) fn remove(&self, name: &str) -> Option<Entry> {
+        self.write().remove(name)
+    }
+
+    /// Returns those of the digests that no document has.
+    pub(crate) fn without(&self, mut digests: HashSet<Digest>) -> HashSet<Digest> {
+        for entry in self.read().values() {
+            if let Some(digest) = entry.digest() {
+                digests.remove(&digest);
+            }
+        }
+        digests
     }
 
     /// Returns all names.
@@ -125,7 +154,7 @@ impl Listed {
         let mut status = DocumentsStatus::default();
         for entry in self.read().values() {
             match entry.state {
-                State::Waits => status.waiting += 1,
+                State::Waits { .. } => status.waiting += 1,
                 State::Unreadable(..) => status.unreadable += 1,
                 State::Read(read) => {
                     status.read += 1;
@@ -212,7 +241,7 @@ fn saved((name, entry): (&String, &Entry)) -> Option<SavedDocument> {
         ..SavedDocument::default()
     };
     match entry.state {
-        State::Waits => return None,
+        State::Waits { .. } => return None,
         State::Unreadable(digest, reason) => {
             saved.digest = digest.to_hex();
             saved.reason = Some(reason);
