@@ -256,11 +256,20 @@ impl TextReader<'_> {
         if !(is_enough || kind.has_mark()) || !self.shared.is_ours(self.files) {
             return Ok(());
         }
-        let Some(file) = self.files.known(name)? else {
-            return Ok(());
+        // A file that was just written has no version for a moment.
+        let known = self.files.known(name)?.filter(|file| file.version != 0);
+        let file = match known {
+            Some(file) => file,
+            None => match self.files.file(name)? {
+                Some(file) => file,
+                None => return Ok(()),
+            },
         };
         if file.size > kind.size_max() {
             return Ok(());
+        }
+        if file.version == 0 && self.is_index {
+            return Err(not_yet(name));
         }
         let is_known = self.shared.listed.of(&file).is_some();
         let is_withheld = self.is_index || !kind.is_text();
