@@ -90,7 +90,7 @@ fn streams_are_lines_of_the_documented_shape() {
 fn objects_have_the_documented_shape() {
     let (node, peer) = two_nodes();
     let id = "1".repeat(64);
-    let runs: [(&[&str], &str); 26] = [
+    let runs: [(&[&str], &str); 27] = [
         (&["status"], "status"),
         (&["doctor"], "doctor"),
         (&["peers"], "peers"),
@@ -107,6 +107,7 @@ fn objects_have_the_documented_shape() {
         (&["token", "add", "a", "--may", "read"], "token-add"),
         (&["token", "ls"], "token"),
         (&["share", "add", "today.txt"], "share-add"),
+        (&["ask", "--max", "1M"], "share-add"),
         (&["share", "ls"], "share"),
         (&["token", "rm", "a"], "removed"),
         (&["cache", "ls"], "cache"),
