@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::world::{ctl, noded};
 
 /// Longest time until a change is known; much less when the machine is idle.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(30);
 
 /// Two contents of the same length.
 const OLD: &str = "the weather was bright in the harbour\n";
