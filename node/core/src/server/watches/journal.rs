@@ -21,7 +21,7 @@ const BYTES_MAX: usize = 8 * 1024 * 1024;
 const LATER_MAX: usize = 1_024;
 
 /// The first pause before a file without a digest is looked at again; it doubles up to [`PAUSE_MAX`].
-pub(super) const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
 
 /// The longest such pause.
 const PAUSE_MAX: Duration = Duration::from_secs(30);

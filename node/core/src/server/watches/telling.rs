@@ -13,7 +13,7 @@ use node_wire::{
 };
 use plugin_api::Hit;
 
-use super::{OwnWatches, journal};
+use super::{CALM, OwnWatches, journal};
 use crate::{
     clock::now,
     events::unix_millis,
@@ -337,9 +337,12 @@ async fn tell_of(
     Ok(told)
 }
 
-/// Describes a hit, or gives its name if its digest is not known yet. Blocks.
+/// Describes a hit, or gives its name if its digest is not known yet, or it is being written. Blocks.
 fn describe(context: &Context, hit: Hit, until: Instant) -> Result<FindHit, String> {
-    let Some(digest) = digest_of(context, &hit.file, until) else {
+    let age = hit.file.modified.map(|modified| modified.elapsed());
+    let is_being_written = age.is_some_and(|age| age.is_ok_and(|age| age < CALM));
+    let digest = digest_of(context, &hit.file, until);
+    let Some(digest) = digest.filter(|_| !is_being_written) else {
         return Err(hit.file.name);
     };
     Ok(FindHit {
