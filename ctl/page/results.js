@@ -71,7 +71,8 @@ export class Results {
 
   // The same place at several nodes is one place.
   addPlace(group, excerpt) {
-    const place = `${excerpt.line ?? ""}:${excerpt.text}`;
+    const part = excerpt.page ?? excerpt.sheet ?? excerpt.chapter ?? excerpt.part ?? "";
+    const place = `${part}:${excerpt.line ?? ""}:${excerpt.text}`;
     if (group.lines === null) [group.lines, group.places] = [new Set(), []];
     if (group.lines.has(place)) return;
     group.lines.add(place);

@@ -22,6 +22,13 @@ const SORTS = {
   age: ["Newest", (a, b) => (b.modified ?? 0) - (a.modified ?? 0)],
 };
 
+// The part of the document that a place is in, as it stands before the text.
+function partOf(place) {
+  if (place.page) return `Page ${place.page}, `;
+  const name = place.sheet ?? place.chapter ?? place.part;
+  return name ? `${visible(name)}: ` : "";
+}
+
 export function view() {
   let results = new Results();
   let words = [];
@@ -270,8 +277,8 @@ export function view() {
     const cut = place.text.slice(0, 600);
     const text = place.line ? cut : cut.replace(/[\r\n\t]/g, " ");
     return [el("div", { class: `cell place${place.line ? " is-line" : ""}`, role: "gridcell" },
-      el("span", { class: "line-number", text: place.line ?? "" }),
-      el("bdi", { class: "excerpt", "aria-label": place.line ? `Line ${place.line} of ${visible(of.name)}` : undefined }, ...withMarks(text, marksInText(text, place.marks))))];
+      el("span", { class: "line-number", text: place.page ? `${place.page}:${place.line ?? ""}` : place.line ?? "" }),
+      el("bdi", { class: "excerpt", "aria-label": place.line ? `${partOf(place)}Line ${place.line} of ${visible(of.name)}` : undefined }, place.page ? "" : partOf(place), ...withMarks(text, marksInText(text, place.marks))))];
   }
 
   function moreCells({ more, of }) {

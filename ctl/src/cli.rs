@@ -9,6 +9,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use node_api::{level::Level, search::SearchReach};
+use node_base::size::Size;
 
 use crate::{
     connection::Existing,
@@ -98,6 +99,7 @@ pub(crate) enum Command {
     Group(GroupArgs),
     Token(TokenArgs),
     Share(ShareArgs),
+    Ask(AskArgs),
     Ls(LsArgs),
     Rescan(RescanArgs),
     Status(StatusArgs),
@@ -538,10 +540,31 @@ pub(crate) enum ShareAction {
     },
 }
 
+/// Ask people without Sixhop for files, by a link on whose page they leave them.
+///
+/// The files go into a folder of the inbox of the node, which nobody else sees: move into the share what is to be there.
+/// Nothing is replaced. `ctl share ls` lists the link, and `ctl share rm` ends it.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl ask                                   a link for files, up to 2G in all
+  ctl ask --into holiday --max 20G --expires 7d
+  ctl ask --uses 1 --expires 1h             for one file")]
+pub(crate) struct AskArgs {
+    /// Name of the folder of the inbox that files go to [default: the number of the link]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) into: Option<String>,
+    /// Most bytes of all files together, such as 500M or 20G [default: 2G]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max: Option<Size>,
+    #[command(flatten)]
+    pub(crate) limits: LinkLimits,
+}
+
 /// The limits of a link.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LinkLimits {
-    /// How often it can be used [default: without limit]
+    /// How many complete downloads it gives, or files it takes [default: without limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) uses: Option<u32>,
     /// The time after which it ends, such as 12h or 7d [default: never]

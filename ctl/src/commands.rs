@@ -3,6 +3,7 @@
 //! A command takes what was said, calls the node, and writes the result. It neither finds the node nor decides what
 //! an error means.
 
+pub(crate) mod ask;
 pub(crate) mod cache;
 pub(crate) mod call;
 pub(crate) mod cat;
@@ -74,6 +75,7 @@ pub(crate) fn execute(
         Command::LogLevel(args) => runtime.block_on(log_level::run(args, context)),
         Command::Token(args) => runtime.block_on(token::run(args.action, context)),
         Command::Share(args) => runtime.block_on(share::run(args.action, context)),
+        Command::Ask(args) => runtime.block_on(ask::run(args, context)),
         Command::Stop(_) => runtime.block_on(stop::run(context)),
         Command::RenewSecret(_) => runtime.block_on(renew_secret::run(context)),
         Command::Events(args) => runtime.block_on(events::run(args, context)),

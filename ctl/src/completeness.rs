@@ -54,7 +54,9 @@ pub(crate) fn nothing(answer: &SearchAnswer, what: &str) -> CtlError {
         }
         SearchEnd::Failed => "not every node could answer",
         SearchEnd::Deadline => "the time was up",
-        SearchEnd::Complete | SearchEnd::Limit | SearchEnd::Budget if answer.timed_out > 0 => {
+        SearchEnd::Complete | SearchEnd::Limit | SearchEnd::Budget
+            if answer.answered < answer.asked =>
+        {
             "not every node answered"
         }
         SearchEnd::Complete | SearchEnd::Limit | SearchEnd::Budget if answer.unreachable > 0 => {
@@ -157,18 +159,18 @@ mod tests {
 
     #[test]
     fn nothing_found_in_a_part_is_not_nothing() {
-        let code = |end, timed_out| {
+        let code = |end, answered| {
             let answer = SearchAnswer {
                 end,
-                timed_out,
+                answered,
                 ..answer()
             };
             nothing(&answer, "nothing").code().exit_code()
         };
-        assert_eq!(code(SearchEnd::Complete, 0), 3);
-        assert_eq!(code(SearchEnd::Complete, 1), 7);
-        assert_eq!(code(SearchEnd::Partial, 0), 7);
-        assert_eq!(code(SearchEnd::Deadline, 0), 7);
+        assert_eq!(code(SearchEnd::Complete, 3), 3);
+        assert_eq!(code(SearchEnd::Complete, 2), 7);
+        assert_eq!(code(SearchEnd::Partial, 3), 7);
+        assert_eq!(code(SearchEnd::Deadline, 3), 7);
     }
 
     fn answer() -> SearchAnswer {

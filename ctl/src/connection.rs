@@ -37,7 +37,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::error::{Callee, CtlError};
 
 pub(crate) use address::{STATE_VARIABLE, default_state};
-pub(crate) use calls::{Existing, Folder, NewLink, Stopped, content, is_peer};
+pub(crate) use calls::{Existing, Folder, NewLink, PEER_FILES_MAX, Stopped, content, is_peer};
 use channel::Channel;
 pub(crate) use channel::{NotRunning, Place};
 pub(crate) use search::SearchStream;

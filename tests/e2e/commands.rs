@@ -118,6 +118,42 @@ fn a_detached_fetch_is_listed_until_it_is_done() {
 }
 
 #[test]
+fn ls_of_a_peer_lists_every_file_of_many() {
+    let far = noded();
+    // Their names take more than one answer of the peer has room for.
+    let long = "x".repeat(150);
+    let names: Vec<_> = (0..4_500)
+        .map(|n| format!("{}/{n:05}-{long}.txt", n % 3))
+        .collect();
+    for name in &names {
+        far.home().put(name, "");
+    }
+    let far = far.file("1-and-more.txt", "").start();
+    let near = noded().args(["--peer", &far.url]).start();
+    let listed = |args: &[&str]| -> Vec<String> {
+        let said = ctl(near.home()).args(["--json", "ls", &far.url]);
+        let said = said.args(args).run().expect_code(0);
+        let listing: Value = serde_json::from_str(&said.stdout).unwrap();
+        let files = listing["files"].as_array().unwrap().iter();
+        files
+            .map(|file| file["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let mut sorted = names;
+    sorted.push("1-and-more.txt".to_owned());
+    sorted.sort();
+    wait_until("all are listed", Duration::from_secs(30), || {
+        let all = listed(&[]);
+        (all == sorted).then_some(()).ok_or(all.len().to_string())
+    });
+    let inside = sorted.iter().filter(|name| name.starts_with("1/"));
+    assert_eq!(listed(&["1/"]), inside.cloned().collect::<Vec<_>>());
+    assert_eq!(listed(&["1-and-more.txt"]), ["1-and-more.txt"]);
+    near.stop();
+    far.stop();
+}
+
+#[test]
 fn a_handler_of_a_peer_is_known_and_finds_nothing_with_3() {
     let home = e2e::Home::new();
     let plugins = home.root().join("plugins");

@@ -91,7 +91,7 @@ fn streams_are_lines_of_the_documented_shape() {
 fn objects_have_the_documented_shape() {
     let (node, peer) = two_nodes();
     let id = "1".repeat(64);
-    let runs: [(&[&str], &str); 29] = [
+    let runs: [(&[&str], &str); 30] = [
         (&["status"], "status"),
         (&["doctor"], "doctor"),
         (&["peers"], "peers"),
@@ -108,6 +108,7 @@ fn objects_have_the_documented_shape() {
         (&["token", "add", "a", "--may", "read"], "token-add"),
         (&["token", "ls"], "token"),
         (&["share", "add", "today.txt"], "share-add"),
+        (&["ask", "--max", "1M"], "share-add"),
         (&["share", "ls"], "share"),
         (&["token", "rm", "a"], "removed"),
         (&["watch", "*.txt", "--count", "1"], "watch"),

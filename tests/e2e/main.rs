@@ -14,6 +14,7 @@
 )]
 
 mod agents;
+mod asks;
 mod blobs;
 mod cache;
 mod capture;
@@ -39,6 +40,7 @@ mod hooks;
 mod how_to;
 mod http_front;
 mod json;
+mod link_pages;
 mod links;
 mod meeting;
 mod memory;

@@ -278,6 +278,32 @@ fn until_ended(mut stream: TcpStream) -> Duration {
 }
 
 #[test]
+fn a_token_that_fetches_replaces_no_files() {
+    let node = noded().file("a.txt", "mine").start();
+    let holder = as_holder(&node, &token(&node, "nightly", "fetch"));
+    for method in ["fetch.start", "fetch.start_matching"] {
+        let mut call = body(method, Some(1));
+        let code = |call: &Value| {
+            let answer = holder.post(&call.to_string(), &[]).unwrap();
+            let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+            answer["error"]["code"].as_i64()
+        };
+        for key in ["name", "query"] {
+            call["params"][key] = json!("name:a.txt");
+        }
+        call["params"]["replace"] = json!(true);
+        assert_eq!(code(&call), Some(DENIED), "{method}");
+        let batch = holder.post(&json!([call]).to_string(), &[]).unwrap();
+        let batch: Value = serde_json::from_slice(&batch.body).unwrap();
+        assert_eq!(batch[0]["error"]["code"], DENIED, "{method}: {batch}");
+        call["params"]["replace"] = json!(false);
+        assert_ne!(code(&call), Some(DENIED), "{method}");
+    }
+    assert_eq!(node.home().read("a.txt").as_deref(), Some(&b"mine"[..]));
+    node.stop();
+}
+
+#[test]
 fn a_removed_token_ends_subscriptions_and_calls() {
     let node = noded().start();
     let (reader, admin) = (

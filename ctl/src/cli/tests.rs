@@ -80,6 +80,8 @@ fn every_command_about_rights_is_understood() {
         "share add a b/c --uses 3 --expires 7d --password-file p",
         "share ls --json",
         "share rm 4",
+        "ask",
+        "ask --into holiday --max 20G --expires 7d --uses 2 --password-file p",
         "--token-file a.token search x",
         "mcp",
         "mcp --allow-fetch",

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Context;
 use crate::{
     cli::LsArgs,
-    connection::{Connection, Folder, is_peer},
+    connection::{Connection, Folder, PEER_FILES_MAX, is_peer},
     error::CtlError,
     output::{Output, escaped, plural},
 };
@@ -85,13 +85,19 @@ async fn list(
         return output.table(&["name", "why"], &rows);
     }
     if let Some(peer) = &wanted.peer {
-        let mut files = node.files_of_peer(peer).await?;
-        files.retain(|file| is_wanted(&file.name));
-        found_some(&files, wanted)?;
-        if output.is_json() {
-            return output.json(&json!({ "files": files }));
+        let listing = node
+            .files_of_peer(peer, wanted.folder.as_ref(), PEER_FILES_MAX)
+            .await?;
+        if listing.more {
+            output.note(&format!(
+                "only the first {PEER_FILES_MAX} files are listed: name a folder of the peer"
+            ));
         }
-        return show(output, &files);
+        found_some(&listing.files, wanted)?;
+        if output.is_json() {
+            return output.json(&json!({ "files": listing.files }));
+        }
+        return show(output, &listing.files);
     }
     let listing = node.files(wanted.folder.as_ref()).await?;
     found_some(&listing.files, wanted)?;

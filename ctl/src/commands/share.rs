@@ -76,7 +76,11 @@ pub(crate) fn new_link(limits: &LinkLimits) -> Result<(LinkText, NewLink), CtlEr
 pub(crate) fn tell(added: &NewTicket, link: &LinkText, output: Output) -> Result<(), CtlError> {
     let url = format!("{}{}", added.url, link.expose());
     if output.is_json() {
-        return output.json(&json!({ "ticket": added.ticket, "url": url }));
+        let mut said = json!({ "ticket": added.ticket, "url": url });
+        if let Some(folder) = &added.folder {
+            said["folder"] = json!(folder);
+        }
+        return output.json(&said);
     }
     if let Some(reach) = &added.reach {
         output.note(&escaped(reach));
@@ -86,6 +90,9 @@ pub(crate) fn tell(added: &NewTicket, link: &LinkText, output: Output) -> Result
         && output.has_room_for(&blocks)
     {
         output.lines(&blocks)?;
+    }
+    if let Some(folder) = &added.folder {
+        output.note(&format!("files go to {}", escaped(folder)));
     }
     output.note(&format!(
         "it is link {}, and is not shown again; `ctl share rm {}` ends it",

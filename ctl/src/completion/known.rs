@@ -13,6 +13,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Most peers that are asked for their files.
 const PEERS_ASKED: usize = 8;
 
+/// Most files of one peer that are looked at.
+const FILES_OF_PEER: usize = 10_000;
+
 /// The part of the node's knowledge that is asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ValueKind {
@@ -72,8 +75,8 @@ async fn gather(node: &Connection, wanted: ValueKind, known: &mut Known) -> Resu
     }
     if wanted.is(ValueKind::AtPeers) {
         for peer in known.peers.iter().take(PEERS_ASKED) {
-            if let Ok(files) = node.files_of_peer(peer).await {
-                known.at_peers.extend(names(files));
+            if let Ok(listing) = node.files_of_peer(peer, None, FILES_OF_PEER).await {
+                known.at_peers.extend(names(listing.files));
             }
         }
         known.at_peers.sort();

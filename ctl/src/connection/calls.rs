@@ -27,11 +27,14 @@ use crate::{error::CtlError, output::escaped, patience::Patience};
 /// Files that one page of a listing has at most.
 const PAGE: u32 = 1_000;
 
-/// Files that are asked of a peer at most.
-const PEER_FILES: u32 = 10_000;
+/// Files that one page of a listing of a peer has at most.
+const PEER_PAGE: u32 = 2_000;
 
 /// The time for a cancelled fetch to confirm.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Most files of a peer that are listed for a person or a script.
+pub(crate) const PEER_FILES_MAX: usize = 1_000_000;
 
 /// All files of a share.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -40,6 +43,15 @@ pub(crate) struct Listing {
     pub(crate) files: Vec<ShareFile>,
     /// Files in the directory that are not shared.
     pub(crate) skipped: u64,
+}
+
+/// Files that a peer shares.
+#[derive(Clone, Debug)]
+pub(crate) struct PeerListing {
+    /// The files, sorted by name.
+    pub(crate) files: Vec<ShareFile>,
+    /// True if there are more than were wanted.
+    pub(crate) more: bool,
 }
 
 /// A folder of a share, or a file, by its name.
@@ -211,10 +223,28 @@ impl Connection {
         self.sorted_out(ShareClient::rescan(&self.http, name).await)
     }
 
-    /// Lists the files that a peer shares.
-    pub(crate) async fn files_of_peer(&self, url: &str) -> Result<Vec<ShareFile>, CtlError> {
-        let files = PeersClient::files(&self.http, url.to_owned(), Some(PEER_FILES)).await;
-        self.sorted_out(files)
+    /// Lists the files that a peer shares, or those of a folder, sorted by name: at most `most`.
+    pub(crate) async fn files_of_peer(
+        &self,
+        url: &str,
+        folder: Option<&Folder>,
+        most: usize,
+    ) -> Result<PeerListing, CtlError> {
+        let name = folder.map(|folder| folder.0.clone());
+        let mut files = Vec::new();
+        loop {
+            let after = files.last().map(|file: &ShareFile| file.name.clone());
+            let (url, limit) = (url.to_owned(), Some(PEER_PAGE));
+            let page = PeersClient::files(&self.http, url, limit, name.clone(), after).await;
+            let page = self.sorted_out(page)?;
+            let is_last = page.len() < PEER_PAGE as usize;
+            files.extend(page);
+            if is_last || files.len() > most {
+                let more = files.len() > most;
+                files.truncate(most);
+                return Ok(PeerListing { files, more });
+            }
+        }
     }
 
     /// Lists the cached content.
@@ -323,6 +353,24 @@ impl Connection {
             time.map(whole_seconds),
             password,
         );
+        self.sorted_out(added.await)
+    }
+
+    /// Adds a link that takes files, by the hash of its text.
+    pub(crate) async fn ticket_ask(
+        &self,
+        into: Option<String>,
+        max_bytes: Option<u64>,
+        link: NewLink,
+    ) -> Result<NewTicket, CtlError> {
+        let NewLink {
+            hash,
+            uses,
+            time,
+            password,
+        } = link;
+        let seconds = time.map(whole_seconds);
+        let added = TicketsClient::ask(&self.http, hash, into, max_bytes, uses, seconds, password);
         self.sorted_out(added.await)
     }
 

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     cli::Command,
     commands::grep,
-    connection::{Connection, Existing, Folder, Stopped, is_peer},
+    connection::{Connection, Existing, Folder, PEER_FILES_MAX, Stopped, is_peer},
     error::CtlError,
 };
 
@@ -222,7 +222,14 @@ impl Callee {
     /// Returns the files of a peer, or those of a folder of this node.
     fn ls_of(&self, what: &str) -> Answer {
         if is_peer(what) {
-            return plain(&self.session.wait(self.connection.files_of_peer(what))?);
+            let listing = self.connection.files_of_peer(what, None, PEER_FILES_MAX);
+            let listing = self.session.wait(listing)?;
+            if listing.more {
+                return Err(CtlError::usage(format!(
+                    "{what} shares more than {PEER_FILES_MAX} files"
+                )));
+            }
+            return plain(&listing.files);
         }
         let folder = Folder::new(what);
         plain(

@@ -168,7 +168,7 @@ namespace! {
     "fetch" => Fetch {
         /// Starts to find the file `name` among the peers and to store it in the share.
         ///
-        /// Fails with `exists` when the share has it already, unless `replace` is true.
+        /// Fails with `exists` when the share has it already, unless `replace` is true, which needs the level `admin`.
         /// A second fetch of a name that is on its way joins the first one and has its number; each start is one
         /// interest in it, see `fetch.cancel`. With a `digest` it takes this content and no other, whatever the peers
         /// call it, and joins only a fetch of the same digest.
@@ -203,7 +203,7 @@ namespace! {
         Fetch fn "drop" drop_kept(id: [Option<u64>], name: [Option<String>]) -> [Vec<FetchStatus>];
         /// Starts to fetch every file of the peers that matches `query`, such as `name:photos/**`.
         ///
-        /// Files that the share has already are left as they are, unless `replace` is true.
+        /// Files that the share has already are left as they are, unless `replace` is true, which needs the level `admin`.
         Fetch fn "start_matching" start_matching(query: [String], replace: [Option<bool>]) -> [FetchBatch];
         /// Waits until such a fetch is over, at most `seconds` (10 by default), and says how far it is.
         Read fn "wait_matching" wait_matching(id: [u64], seconds: [Option<u32>]) -> [FetchBatch];

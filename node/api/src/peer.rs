@@ -155,7 +155,10 @@ namespace! {
         Admin fn "group_add" group_add(name: [String], nodes: [Vec<String>]) -> [Group];
         /// Removes nodes from a group, or the whole group if `nodes` is absent. Says whether anything was removed.
         Admin fn "group_remove" group_remove(name: [String], nodes: [Option<Vec<String>>]) -> [bool];
-        /// Asks a peer for the files that it shares, at most `limit` (1000 by default).
-        Read fn "files" files(url: [String], limit: [Option<u32>]) -> [Vec<ShareFile>];
+        /// Asks a peer for the files that it shares, in the order of their names, at most `limit` (1000 by default).
+        ///
+        /// With `folder`, only the file of this name or those of the folder of this name; with `after`, only names behind
+        /// this one. Fewer than `limit` are all of them.
+        Read fn "files" files(url: [String], limit: [Option<u32>], folder: [Option<String>], after: [Option<String>]) -> [Vec<ShareFile>];
     }
 }

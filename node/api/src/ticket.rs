@@ -68,6 +68,9 @@ pub struct NewTicket {
     pub ticket: Ticket,
     /// The begin of its URL. The text of the link goes behind it.
     pub url: String,
+    /// The directory of the machine that files go to, if it takes files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
     /// A note if others may not reach that URL, and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reach: Option<String>,

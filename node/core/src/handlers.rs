@@ -30,6 +30,7 @@ use node_wire::query::{self, CONTENTS_HANDLER, DEFAULT_HANDLER, ParsedQuery, Quo
 pub use plugin_api::Asker;
 use plugin_api::{Changes, Files, Handler, HandlerError, Index, NameCheck, PluginDirectory};
 
+pub(crate) use self::filtered::behind;
 pub(crate) use self::{answer::within, hits::to_find};
 pub use self::{
     answer::{Answer, Bounds},

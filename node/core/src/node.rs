@@ -477,8 +477,12 @@ impl Node {
         self.tasks
             .spawn(self.tickets.clone().keep(self.cancel.clone()));
         if let Some((listener, _)) = ports.web {
-            let front =
-                server::web_front(listener, Arc::clone(&self.context), self.tickets.clone());
+            let front = server::web_front(
+                listener,
+                Arc::clone(&self.context),
+                self.tickets.clone(),
+                self.download_rate.clone(),
+            );
             self.tasks.spawn(front.run(self.cancel.clone()));
         }
     }

@@ -10,6 +10,8 @@
 //!   begins, and its end before its last byte leaves. Many changes at a time are one writing.
 //! - A ticket is refused from the moment on that it is removed or its time is over. What runs by it is cut then.
 
+mod inbox;
+mod leaving;
 mod parts;
 mod table;
 
@@ -36,9 +38,13 @@ use node_base::{
 use tokio::{select, sync::Notify, time::sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use self::table::Table;
 pub use self::table::{AddError, NewRecord};
-pub(crate) use self::table::{Ask, ClaimError, Goods, Item, Record, Shown};
+use self::{inbox::Inbox, leaving::Turn, table::Table};
+pub(crate) use self::{
+    inbox::InboxError,
+    leaving::{Arrived, LeaveError, Receiving, TakenUp, UploadKey},
+    table::{Ask, AskError, ClaimError, Goods, Item, Record, Shown},
+};
 
 /// Name of the file in the state directory.
 const FILE: &str = "tickets";
@@ -104,6 +110,13 @@ struct Inner {
     /// The change that is on the disk. Held while the file is written.
     saved: tokio::sync::Mutex<u64>,
     changed: Notify,
+    inbox: Inbox,
+    /// Held while a name for a file is chosen.
+    beginning: tokio::sync::Mutex<()>,
+    /// Temporaries of files that will not come.
+    given_up: Mutex<Vec<String>>,
+    /// The requests that write to uploads, by the hashes of those.
+    turns: Mutex<HashMap<String, Turn>>,
 }
 
 /// The right of one taker, for one ticket. Its text is in the URL.
@@ -145,7 +158,12 @@ impl Tickets {
             }
             Some(Err(not_private)) => return Err(broken(not_private.to_string())),
         };
+        let inbox = Inbox::of(&state, table.temporaries());
         Ok(Tickets(Arc::new(Inner {
+            inbox,
+            beginning: tokio::sync::Mutex::default(),
+            given_up: Mutex::default(),
+            turns: Mutex::default(),
             state,
             disk,
             events,
@@ -219,11 +237,14 @@ impl Tickets {
     /// # Errors
     /// Errors if that cannot be kept: the ticket is there again when the node starts.
     pub async fn remove(&self, id: u64) -> Result<bool, TicketError> {
-        if !lock(&self.0.table).remove(id) {
+        let removed = lock(&self.0.table).remove(id);
+        let Some(removed) = removed else {
             return Ok(false);
-        }
+        };
         self.cut(id);
         self.save().await?;
+        self.remove_temporaries(removed.temporaries().collect())
+            .await;
         tracing::info!(ticket = id, "a link was removed");
         self.0.events.emit(&Event::TicketRemoved { id });
         Ok(true)
@@ -344,6 +365,7 @@ impl Tickets {
                     self.cut(id);
                     self.0.events.emit(&Event::TicketExpired { id });
                 }
+                self.give_up().await;
                 select! {
                     () = self.0.changed.notified() => {}
                     () = sleep_until(self.next_look(clock::now()).into()) => {}
@@ -351,6 +373,26 @@ impl Tickets {
             }
         };
         stop.run_until_cancelled(ending).await;
+    }
+
+    /// Gives up uploads that were left alone.
+    async fn give_up(&self) {
+        let mut given_up = lock(&self.0.table).give_up(now());
+        given_up.append(&mut lock(&self.0.given_up));
+        if given_up.is_empty() {
+            return;
+        }
+        if let Err(error) = self.save().await {
+            tracing::warn!(%error, "uploads that were left alone could not be given up");
+        }
+        self.remove_temporaries(given_up).await;
+    }
+
+    /// Returns where the files of a ticket that takes are.
+    #[must_use]
+    pub fn folder_of(&self, ticket: &Ticket) -> Option<String> {
+        let folder = ticket.names.first()?;
+        (ticket.kind == TicketKind::Ask).then(|| self.0.inbox.folder(folder).display().to_string())
     }
 
     fn next_look(&self, at: Instant) -> Instant {

@@ -50,7 +50,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use self::content::{InShare, SharedBlob};
-use self::{store::Store, turn::Turn};
+use self::{
+    store::{Store, StoreReader},
+    turn::Turn,
+};
 use super::{Catalogue, ChangeSet, Moved, Share, ShareError, Stamp};
 use node_base::{
     clock::now,
@@ -134,6 +137,25 @@ pub struct Digests {
     events: Arc<EventLog>,
 }
 
+/// Looks up many digests, which costs less than one after the other. It is not kept for long.
+pub struct DigestReader<'d> {
+    digests: &'d Digests,
+    store: StoreReader<'d>,
+}
+
+impl DigestReader<'_> {
+    /// Returns what [`Digests::known_as`] returns. Blocks.
+    #[must_use]
+    pub fn known_as(&self, file: &FileInfo) -> Option<Digest> {
+        let is_settled = file.version != 0;
+        let name = ShareName::parse(&file.name).ok().filter(|_| is_settled);
+        let known = name.and_then(|name| self.store.get(&name));
+        let known = known.filter(|known| known.stamp.version() == file.version);
+        // It may have been read since.
+        known.map_or_else(|| self.digests.known_as(file), |known| Some(known.digest))
+    }
+}
+
 impl Changed {
     /// Notes that the digest of a file is known, or after which pause it is tried again at first; later pauses grow.
     fn note(&mut self, name: &ShareName, again: Option<Duration>, now: Instant) {
@@ -196,6 +218,15 @@ impl Digests {
     pub fn known_of(&self, name: &str) -> Option<Digest> {
         let name = ShareName::parse(name).ok()?;
         Some(self.known(&name)?.digest)
+    }
+
+    /// Returns a reader for callers that ask for many digests one after the other. Blocks.
+    #[must_use]
+    pub fn reader(&self) -> DigestReader<'_> {
+        DigestReader {
+            digests: self,
+            store: self.store.reader(),
+        }
     }
 
     /// Returns the digest of a file that a handler or the catalogue described, if it is

@@ -322,6 +322,31 @@ impl Incoming {
         expect().map_err(|error| self.failed(Doing::Write, error))
     }
 
+    /// Returns how many bytes it has, as far as they were written in their order.
+    ///
+    /// # Errors
+    /// Errors if the system does not say.
+    pub fn length(&self) -> Result<u64, ShareError> {
+        let metadata = self.file.metadata();
+        metadata
+            .map(|metadata| metadata.len())
+            .map_err(|error| self.failed(Doing::Read, error))
+    }
+
+    /// Checks that the disk has room for a file of `size` bytes.
+    ///
+    /// # Errors
+    /// Errors with [`ShareError::NoSpace`] if it has none.
+    pub fn has_room(&self, size: u64) -> Result<(), ShareError> {
+        let has_room = || match free(&self.file)? {
+            Some(free) if free < size.saturating_add(FREE_MIN) => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            _ => Ok(()),
+        };
+        has_room().map_err(|error: io::Error| self.failed(Doing::Write, error))
+    }
+
     /// Writes `bytes` at their place. Several threads may write at a time.
     ///
     /// # Errors

@@ -76,7 +76,7 @@ use self::{
 };
 pub use self::{
     catalogue::{Catalogue, ChangeSet, Moved},
-    digests::{Digests, InShare, Known, SharedBlob},
+    digests::{DigestReader, Digests, InShare, Known, SharedBlob},
     error::{Doing, ShareError},
     incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace, WholeFile},
     keeper::{Keeper, KeeperStatus, Rescan, Rescanned, TooManyRescans},
@@ -145,6 +145,15 @@ impl Share {
         kept: &[String],
     ) -> Result<Share, ShareError> {
         Share::with(path, Some(state), kept)
+    }
+
+    /// Opens a directory for storing files in it, of which none is shared. Removes what a killed node left in it, but for
+    /// the temporaries in `kept`.
+    ///
+    /// # Errors
+    /// As [`Share::open`].
+    pub fn open_store(path: &Path, kept: &[String]) -> Result<Share, ShareError> {
+        Share::with(path, None, kept)
     }
 
     fn with(path: &Path, state: Option<&StateDir>, kept: &[String]) -> Result<Share, ShareError> {

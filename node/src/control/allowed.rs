@@ -19,9 +19,13 @@ use node_api::{
 };
 use node_base::events::Event;
 use node_core::node::Node;
+use serde_json::{Value, value::RawValue};
 use tracing::Instrument;
 
 use super::rights::{Caller, Holder};
+
+/// Methods that replace files if their parameter `replace`, the second one, says so.
+const REPLACING: [&str; 2] = ["fetch.start", "fetch.start_matching"];
 
 /// The level that each method needs.
 #[derive(Clone, Debug)]
@@ -48,8 +52,12 @@ impl Levels {
         Levels(Arc::new(openrpc::levels()))
     }
 
-    fn of(&self, method: &str) -> Option<Level> {
-        self.0.get(method).copied()
+    /// Returns what a call needs. A method that is not known needs everything, and so does one that replaces files of the
+    /// owner: who may bring files into the share may not take any away by that.
+    fn of(&self, method: &str, params: Option<&RawValue>) -> Level {
+        let replaces = REPLACING.contains(&method) && params.is_some_and(replaces);
+        let needed = self.0.get(method).copied();
+        needed.filter(|_| !replaces).unwrap_or(Level::Admin)
     }
 }
 
@@ -63,14 +71,14 @@ impl Check {
     }
 
     /// Errors if the caller may not call the method.
-    fn allow(&self, method: &str) -> Result<(), ErrorObjectOwned> {
+    fn allow(&self, method: &str, params: Option<&RawValue>) -> Result<(), ErrorObjectOwned> {
         let Caller::Token(holder) = &self.caller else {
             return Ok(());
         };
         if holder.is_ended() {
             return Err(ended(holder));
         }
-        let needed = self.levels.of(method).unwrap_or(Level::Admin);
+        let needed = self.levels.of(method, params);
         if !self.caller.may().allows(needed) {
             tracing::warn!(token = holder.name(), method, "a call is not allowed");
             return Err(denied(holder, method, needed));
@@ -100,6 +108,16 @@ impl Check {
             }
         }
     }
+}
+
+/// Returns whether parameters say that files are replaced.
+fn replaces(params: &RawValue) -> bool {
+    let params: Option<Value> = serde_json::from_str(params.get()).ok();
+    let said = params.as_ref().and_then(|params| match params {
+        Value::Array(values) => values.get(1),
+        params => params.get("replace"),
+    });
+    said.is_some_and(|said| *said != Value::Bool(false) && !said.is_null())
 }
 
 fn denied(holder: &Holder, method: &str, needed: Level) -> ErrorObjectOwned {
@@ -136,7 +154,7 @@ where
         let Allowed { inner, check } = self.clone();
         async move {
             let id = request.id.clone().into_owned();
-            let made = match check.allow(request.method_name()) {
+            let made = match check.allow(request.method_name(), request.params.as_deref()) {
                 Ok(()) => check.run(inner.call(request)).await,
                 Err(refused) => Err(refused),
             };
@@ -150,7 +168,7 @@ where
             let is_empty = batch.is_empty();
             let parts = batch.into_iter().filter_map(|part| match part {
                 Ok(BatchEntry::Call(call)) => {
-                    let allowed = check.allow(call.method_name());
+                    let allowed = check.allow(call.method_name(), call.params.as_deref());
                     let id = call.id.clone();
                     Some(match allowed {
                         Ok(()) => Ok(BatchEntry::Call(call)),
@@ -158,7 +176,7 @@ where
                     })
                 }
                 Ok(BatchEntry::Notification(said)) => {
-                    let allowed = check.allow(said.method_name());
+                    let allowed = check.allow(said.method_name(), said.params.as_deref());
                     allowed.ok().map(|()| Ok(BatchEntry::Notification(said)))
                 }
                 Err(error) => Some(Err(error)),
@@ -179,11 +197,50 @@ where
     ) -> impl Future<Output = MethodResponse> + Send + 'a {
         let Allowed { inner, check } = self.clone();
         async move {
-            if check.allow(notification.method_name()).is_err() {
+            if check
+                .allow(notification.method_name(), notification.params.as_deref())
+                .is_err()
+            {
                 return MethodResponse::notification();
             }
             let said = check.run(inner.notification(notification)).await;
             said.unwrap_or_else(|_| MethodResponse::notification())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_replaces_files_needs_everything() {
+        let levels = Levels::of_contract();
+        let needed = |method: &str, params: &str| {
+            let params = RawValue::from_string(params.to_owned()).unwrap();
+            levels.of(method, Some(&params))
+        };
+        for method in REPLACING {
+            assert_eq!(levels.of(method, None), Level::Fetch);
+            for params in [
+                "{}",
+                r#"{"name":"a"}"#,
+                r#"{"replace":false}"#,
+                r#"{"replace":null}"#,
+                r#"["a"]"#,
+                r#"["a",false]"#,
+            ] {
+                assert_eq!(needed(method, params), Level::Fetch, "{params}");
+            }
+            for params in [
+                r#"{"name":"a","replace":true}"#,
+                r#"["a",true,null]"#,
+                r#"{"replace":1}"#,
+            ] {
+                assert_eq!(needed(method, params), Level::Admin, "{params}");
+            }
+        }
+        assert_eq!(needed("search.query", r#"{"replace":true}"#), Level::Read);
+        assert_eq!(needed("no.such", "{}"), Level::Admin);
     }
 }

@@ -7,14 +7,14 @@ use node_api::{
     share::{LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile},
 };
 use node_base::events::unix_millis;
-use node_core::groups::GroupError;
+use node_core::{browse::PeerFilesWanted, groups::GroupError};
 use node_overlay::{Added, KnownFrom, Meeting, Overlay, PEERS_MAX, PeerEntry};
 use node_wire::{
-    AddressError, Dialect, NodeId, PeerAddress, PeerUrl, escaped, peer_url::without_user,
-    scope::Scope,
+    AddressError, Dialect, NodeId, PeerAddress, PeerUrl, ShareName, escaped,
+    peer_url::without_user, scope::Scope,
 };
 
-use super::Owner;
+use super::{Owner, bad_name};
 
 #[async_trait]
 impl PeersServer for Owner {
@@ -96,9 +96,21 @@ impl PeersServer for Owner {
         Ok(removed.map_err(|error| not_grouped(&error))?)
     }
 
-    async fn files(&self, url: String, limit: Option<u32>) -> RpcResult<Vec<ShareFile>> {
-        let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).min(LIST_LIMIT_MAX) as usize;
-        let files = self.node.peer_files(&parse(&url)?, limit).await;
+    async fn files(
+        &self,
+        url: String,
+        limit: Option<u32>,
+        folder: Option<String>,
+        after: Option<String>,
+    ) -> RpcResult<Vec<ShareFile>> {
+        let folder = folder.filter(|folder| !folder.is_empty());
+        let parsed = folder.map(|name| ShareName::parse(&name).map_err(|e| bad_name(&name, &e)));
+        let wanted = PeerFilesWanted {
+            folder: parsed.transpose()?,
+            after,
+            limit: limit.unwrap_or(LIST_LIMIT_DEFAULT).min(LIST_LIMIT_MAX) as usize,
+        };
+        let files = self.node.peer_files(&parse(&url)?, wanted).await;
         files.map_err(|error| ApiError::new(ErrorCode::Network, error.to_string()).into())
     }
 }

@@ -197,10 +197,10 @@ impl Owner {
                 let digests = Arc::clone(self.node.digests());
                 let node = self.node.url().as_str().to_owned();
                 let node_name = overlay.name().map(ToString::to_string);
-                let hits = self
-                    .node
-                    .disk()
-                    .run(move || described(hits, &node, &handler, &|file| digests.known_as(file)));
+                let hits = self.node.disk().run(move || {
+                    let digests = digests.reader();
+                    described(hits, &node, &handler, &|file| digests.known_as(file))
+                });
                 let mut hits = hits.await.map_err(|_| broken())?;
                 hits.iter_mut()
                     .for_each(|hit| hit.node_name.clone_from(&node_name));

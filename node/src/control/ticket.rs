@@ -40,7 +40,8 @@ impl TicketsServer for Owner {
         let names = checked.await.map_err(|_| broken())??;
         let new = new_record(sha256, uses, seconds, password);
         let ticket = self.node.tickets().share(names, new).await;
-        Ok(added(&port, ticket.map_err(|error| refused(&error))?, "s"))
+        let ticket = ticket.map_err(|error| refused(&error))?;
+        Ok(added(&port, ticket, "s"))
     }
 
     async fn ask(
@@ -54,11 +55,17 @@ impl TicketsServer for Owner {
     ) -> RpcResult<NewTicket> {
         let port = self.web_port()?;
         if let Some(into) = &into {
-            ShareName::parse(into).map_err(|error| bad_name(into, &error))?;
+            checked_folder(into)?;
         }
         let new = new_record(sha256, uses, seconds, password);
-        let ticket = self.node.tickets().ask(into, max_bytes, new).await;
-        Ok(added(&port, ticket.map_err(|error| refused(&error))?, "a"))
+        let tickets = self.node.tickets();
+        let ticket = tickets.ask(into, max_bytes, new).await;
+        let ticket = ticket.map_err(|error| refused(&error))?;
+        let folder = tickets.folder_of(&ticket);
+        Ok(NewTicket {
+            folder,
+            ..added(&port, ticket, "a")
+        })
     }
 
     async fn list(&self) -> RpcResult<Vec<Ticket>> {
@@ -120,11 +127,27 @@ fn given(catalogue: &Catalogue, share: &Share, typed: &str) -> Result<String, Ap
     Err(ApiError::new(ErrorCode::NotFound, text))
 }
 
+/// Checks the name of a folder of the inbox.
+fn checked_folder(typed: &str) -> Result<(), ApiError> {
+    let name = ShareName::parse(typed);
+    match name {
+        Ok(name) if !name.has_dot() && !name.is_configuration() => Ok(()),
+        Ok(_) | Err(_) => {
+            let text = format!(
+                "`{}` is no folder of the inbox; give a name such as holiday, without a dot at its begin",
+                node_wire::escaped(typed)
+            );
+            Err(ApiError::new(ErrorCode::Usage, text))
+        }
+    }
+}
+
 /// Describes a ticket that was added. The text of its link goes behind the URL.
 fn added(port: &WebPort, ticket: Ticket, way: &str) -> NewTicket {
     NewTicket {
         ticket,
         url: format!("{}/{way}/", port.url),
+        folder: None,
         reach: reach(port),
     }
 }

@@ -35,9 +35,6 @@ use super::{
 use node_base::{counters::Counters, rate::Rate};
 use node_wire::pieces::TreeError;
 
-/// Longest answer to `GET /search`, in bytes.
-const SEARCH_ANSWER_MAX: usize = 4 * 1024 * 1024;
-
 /// Most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 4;
 
@@ -373,21 +370,6 @@ impl Client {
         let url = peer.url().clone();
         let value = content::open(self, url, response, left, deadline).await?;
         Ok(Answered { kind, from, value })
-    }
-
-    /// Asks `peer` for the answer of `GET /search` to `query`, as text.
-    ///
-    /// # Errors
-    /// Errors if the peer does not answer until `deadline` or answers too much.
-    pub async fn search(
-        &self,
-        peer: &Destination,
-        query: String,
-        deadline: Instant,
-    ) -> Result<Bytes, CallError> {
-        let purpose = Purpose::Search(query);
-        let mut response = self.exchange(peer, purpose, None, deadline).await?;
-        whole(&mut response, SEARCH_ANSWER_MAX, deadline).await
     }
 
     /// Asks `peer` for its files.

@@ -352,10 +352,6 @@ fn http_request(
             .uri(format!("{origin}/blobs"))
             .header(header::CONTENT_TYPE, DIGESTS_TYPE)
             .body(Full::new(digests.clone())),
-        Purpose::Search(query) => builder
-            .method(Method::GET)
-            .uri(format!("{origin}/search?{query}"))
-            .body(Full::default()),
     };
     built.map_err(|error| TransportError::Connection(error.to_string()))
 }

@@ -64,8 +64,6 @@ pub enum Purpose {
     },
     /// Many small files: `POST /blobs` with a list of digests, as bytes.
     Bundle(Bytes),
-    /// The files that match a query: `GET /search?…`.
-    Search(String),
 }
 
 /// The kind of a peer.

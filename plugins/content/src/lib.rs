@@ -39,6 +39,7 @@ mod state;
 mod store;
 mod text;
 mod trigrams;
+mod versions;
 
 use std::{
     io,

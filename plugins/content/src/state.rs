@@ -24,6 +24,7 @@ use crate::{
     growing::{self, Indexed, IndexedFiles},
     limits::{HELPERS_MAX, SCANS_MAX, TEXTS_MAX, UNREADABLE_TOLD, WAITING_MAX},
     store::{Keys, Store, StoreError, View},
+    versions::Versions,
 };
 
 /// Names of files that are to be indexed. The number is another one for each
@@ -48,9 +49,8 @@ pub(crate) struct Shared {
 struct State {
     view: Option<View>,
     keys: Option<Keys>,
-    /// The versions of the files that are indexed. Of millions of files, a tree
-    /// takes half of what a table does.
-    known: BTreeMap<u64, u64>,
+    /// The versions of the files that are indexed.
+    known: Versions,
     /// The last commits, the newest last: queries may see the index before them.
     recent: VecDeque<HashSet<u64>>,
     /// Number of commits.
@@ -131,7 +131,7 @@ impl Shared {
         version != 0
             && seen.view.is_some()
             && !seen.waiting.contains_key(name)
-            && state.known.get(&key) == Some(&version)
+            && state.known.get(key) == Some(version)
             && state.was_so(key, seen.commits)
     }
 
@@ -205,7 +205,7 @@ impl Shared {
 
     /// Begins with the index in `store`.
     pub(crate) fn begin(&self, store: &Store) -> Result<(), StoreError> {
-        let mut known = BTreeMap::new();
+        let mut known = Versions::default();
         let keys = store.keys();
         store.visit(&mut |name, version| {
             // Parts of several versions: it is read whole.
@@ -233,7 +233,7 @@ impl Shared {
         state.view = None;
         state.is_listed = false;
         state.is_distrusted = false;
-        state.known = BTreeMap::new();
+        state.known = Versions::default();
         state.indexed = Arc::default();
         state.error = Some(error.to_string());
     }
@@ -253,13 +253,13 @@ impl Shared {
 
     /// Returns the version of a file that is indexed.
     pub(crate) fn known(&self, key: u64) -> Option<u64> {
-        self.state().known.get(&key).copied()
+        self.state().known.get(key)
     }
 
     /// Returns the keys of files that are indexed and do not pass.
     pub(crate) fn known_without(&self, passes: &dyn Fn(u64) -> bool) -> Vec<u64> {
         let state = self.state();
-        let keys = state.known.keys().copied();
+        let keys = state.known.keys();
         keys.filter(|key| !passes(*key)).collect()
     }
 
@@ -315,9 +315,9 @@ impl Shared {
         state.remember(batch.files.iter().map(|(key, _)| *key).collect());
         for (key, version) in batch.files {
             match version {
-                Some(version) => state.known.insert(key, version),
-                None => state.known.remove(&key),
-            };
+                Some(version) => drop(state.known.insert(key, version)),
+                None => state.known.remove(key),
+            }
         }
         let is_news = batch
             .indexed

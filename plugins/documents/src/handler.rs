@@ -53,6 +53,7 @@ impl Handler for OfTexts {
     }
 
     fn changed(&self, changes: Changes<'_>) {
+        self.shared.changed(changes);
         self.handler.changed(changes);
     }
 
@@ -65,7 +66,7 @@ impl Handler for OfTexts {
         if !self.shared.is_ours(files.as_ref()) {
             return self.handler.answer(text, files, sink);
         }
-        let texts = TextFiles::new(Arc::clone(files), Arc::clone(&self.shared));
+        let texts = TextFiles::for_query(Arc::clone(files), &self.shared);
         let texts: Arc<dyn Files> = Arc::new(texts);
         let mut placing = Placing {
             sink,
@@ -76,6 +77,10 @@ impl Handler for OfTexts {
         };
         let answered = self.handler.answer(text, &texts, &mut placing);
         placing.give_held();
+        // Also of those that are searched as they stand meanwhile, there is more to come.
+        if self.shared.is_waiting() {
+            sink.partial(Gap::of_many(GapReason::Unread));
+        }
         answered
     }
 }
@@ -208,7 +213,7 @@ impl Sink for Placing<'_> {
     fn partial(&mut self, gap: Gap) {
         let name = gap.name.as_deref();
         let entry = name.and_then(|name| self.shared.listed.last(name));
-        let waits = entry.is_some_and(|entry| entry.state == State::Waits);
+        let waits = entry.is_some_and(|entry| entry.waits());
         let reason = match gap.reason {
             GapReason::Unreadable if waits => GapReason::Unread,
             reason => reason,

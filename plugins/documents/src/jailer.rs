@@ -28,7 +28,7 @@ use rustix::{
 use crate::{
     kept::Writing,
     limits::{LOOK_EVERY, OUTPUT_MAX, REAP_WAIT, TIME_MAX},
-    protocol::{Breach, Decoder, Frame},
+    protocol::{Breach, Decoder, Frame, Nature},
     reason::Reason,
     worker::WORKER,
 };
@@ -94,18 +94,18 @@ impl Program {
         }
     }
 
-    /// Has a worker read `document` into `writing`. Returns whether the file is text as it stands, too.
+    /// Has a worker read `document` into `writing`. Returns what it says of the document.
     pub(crate) fn read(
         &self,
         document: File,
         writing: &mut Writing,
         stopped: &dyn Fn() -> bool,
-    ) -> Result<Result<bool, Reason>, WorkerError> {
+    ) -> Result<Result<Nature, Reason>, WorkerError> {
         let mut worker = Worker::start(self, document)?;
         let heard = worker.hear(self.time, writing, stopped);
         let status = worker.end(matches!(heard, Ok(Heard::Ended)));
         match heard? {
-            Heard::Done(is_text) => Ok(Ok(is_text)),
+            Heard::Done(nature) => Ok(Ok(nature)),
             Heard::Failed(reason) => Ok(Err(reason)),
             Heard::Ended => Ok(Err(reason_of(status))),
         }
@@ -114,7 +114,7 @@ impl Program {
 
 /// What was heard of a worker.
 enum Heard {
-    Done(bool),
+    Done(Nature),
     Failed(Reason),
     /// It ended without a last word.
     Ended,
@@ -179,8 +179,8 @@ impl Worker {
             decoder.add(&buffer[..read]);
             loop {
                 match decoder.next() {
-                    Ok(Some(Frame::Done(is_text))) if decoder.is_empty() => {
-                        return Ok(Heard::Done(is_text));
+                    Ok(Some(Frame::Done(nature))) if decoder.is_empty() => {
+                        return Ok(Heard::Done(nature));
                     }
                     Ok(Some(Frame::Failed(reason))) => return Ok(Heard::Failed(reason)),
                     Ok(Some(Frame::Part(place))) => writing.part(place),
@@ -267,7 +267,7 @@ mod tests {
     use crate::kept::Kept;
 
     /// What a worker said, by the node.
-    type Said = Result<Result<bool, Reason>, WorkerError>;
+    type Said = Result<Result<Nature, Reason>, WorkerError>;
 
     /// Has a shell script stand for a worker. Returns what was heard, and the table that was kept.
     fn said_within(time: Duration, script: &str, stopped: bool) -> (Said, u64) {
@@ -284,7 +284,7 @@ mod tests {
         (said, writing.length())
     }
 
-    fn said(script: &str) -> Result<bool, Reason> {
+    fn said(script: &str) -> Result<Nature, Reason> {
         said_within(TIME_MAX, script, false).0.unwrap()
     }
 
@@ -294,10 +294,13 @@ mod tests {
     #[test]
     fn honest_worker_is_heard_to_its_last_word() {
         let (said, length) = said_within(TIME_MAX, HONEST, false);
-        assert_eq!((said.unwrap(), length), (Ok(false), 5));
+        assert_eq!((said.unwrap(), length), (Ok(Nature::default()), 5));
         // It has the document as its input, and no environment of the node.
         let input = r#"test "$(cat)" = "the document" && test -z "$HOME" && "#;
-        assert_eq!(self::said(&format!("{input} {HONEST}")), Ok(false));
+        assert_eq!(
+            self::said(&format!("{input} {HONEST}")),
+            Ok(Nature::default())
+        );
     }
 
     #[test]

@@ -32,11 +32,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     limits::{CHECKED_MAX, KEPT_MAX, PARTS_MAX},
+    protocol::Nature,
     reason::Reason,
 };
 
 /// A number that changes whenever readers give another text of the same document.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 2;
 
 /// Bytes of the seal: the length of the text, that of the table, the format, and the digest.
 const SEAL: usize = 8 + 8 + 8 + 32;
@@ -112,6 +113,8 @@ pub(crate) struct Table {
     pub(crate) reason: Option<Reason>,
     /// True if the file is text as it stands, too.
     pub(crate) is_text: bool,
+    /// True if it should have text and has none.
+    pub(crate) lacks_text: bool,
     /// Lines of the text.
     pub(crate) lines: u64,
     /// The parts, and how many lines stand before each.
@@ -241,14 +244,19 @@ impl Kept {
         &self,
         digest: Digest,
         mut writing: Writing,
-        read: Result<bool, Reason>,
+        read: Result<Nature, Reason>,
     ) -> io::Result<(Table, u64)> {
-        if let Err(reason) = read {
-            // Of a document that cannot be read, nothing is shown.
-            writing.empty()?;
-            writing.table.reason = Some(reason);
+        match read {
+            Ok(nature) => {
+                writing.table.is_text = nature.is_text;
+                writing.table.lacks_text = nature.lacks_text;
+            }
+            Err(reason) => {
+                // Of a document that cannot be read, nothing is shown.
+                writing.empty()?;
+                writing.table.reason = Some(reason);
+            }
         }
-        writing.table.is_text = read == Ok(true);
         let length = writing.length;
         let (table, new) = writing.seal()?;
         let path = self.path(digest);
@@ -282,6 +290,21 @@ impl Kept {
             file: sealed.file,
             length: sealed.text,
         }))
+    }
+
+    /// Removes the text of a document.
+    pub(crate) fn remove(&self, digest: Digest) -> io::Result<()> {
+        let path = self.path(digest);
+        let length = match fs::metadata(&path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        fs::remove_file(path)?;
+        lock(&self.checked).remove(&digest);
+        self.bytes
+            .fetch_sub(length.min(self.bytes()), Ordering::Relaxed);
+        Ok(())
     }
 
     fn sealed(&self, digest: Digest) -> io::Result<Option<Sealed>> {
@@ -482,7 +505,8 @@ mod tests {
         writing.text("one\ntwo\n").unwrap();
         writing.part(Place::Page(2));
         writing.text("three\n").unwrap();
-        kept.keep(digest("a"), writing, Ok(false)).unwrap();
+        kept.keep(digest("a"), writing, Ok(Nature::default()))
+            .unwrap();
         (kept, digest("a"))
     }
 

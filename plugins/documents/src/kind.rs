@@ -1,5 +1,7 @@
 //! Kinds of files, by their first bytes.
 
+use crate::limits::{MEDIA_MAX, TEXT_MAX};
+
 /// Bytes of a file that say what it is.
 pub(crate) const BEGIN: usize = 64 * 1024;
 
@@ -26,6 +28,10 @@ pub(crate) enum Begins {
     Legacy,
     /// UTF-16 without a mark.
     Utf16(Order),
+    /// A picture that may say how it was taken.
+    Picture,
+    /// Music or a video, which may have tags.
+    Music,
 }
 
 impl Begins {
@@ -38,7 +44,17 @@ impl Begins {
     pub(crate) fn is_text(self) -> bool {
         match self {
             Begins::Html | Begins::Rtf | Begins::Notebook | Begins::Legacy => true,
-            Begins::Zip | Begins::Pdf | Begins::Utf16(_) => false,
+            Begins::Zip | Begins::Pdf | Begins::Utf16(_) | Begins::Picture | Begins::Music => false,
+        }
+    }
+
+    /// Returns the size up to which a file of this kind is read at all.
+    pub(crate) fn size_max(self) -> u64 {
+        match self {
+            Begins::Picture | Begins::Music => MEDIA_MAX,
+            kind if kind.is_text() => TEXT_MAX,
+            // They are documents also if they are too large, and that is told.
+            _ => u64::MAX,
         }
     }
 }
@@ -66,6 +82,9 @@ pub(crate) fn of(begin: &[u8]) -> Option<Begins> {
     if has_pdf && !begin.is_ascii() || begin.starts_with(b"%PDF-") {
         return Some(Begins::Pdf);
     }
+    if let Some(media) = media(begin) {
+        return Some(media);
+    }
     if is_html(begin) {
         return Some(Begins::Html);
     }
@@ -76,6 +95,31 @@ pub(crate) fn of(begin: &[u8]) -> Option<Begins> {
         return Some(Begins::Notebook);
     }
     encoded(whole)
+}
+
+/// Returns the kind of a picture, or of a piece of music.
+fn media(begin: &[u8]) -> Option<Begins> {
+    let behind = |at: usize| begin.get(at..at + 4).unwrap_or_default();
+    let picture = [&b"\xff\xd8\xff"[..], b"II*\0", b"MM\0*", b"\x89PNG"];
+    let music = [
+        &b"ID3"[..],
+        b"fLaC",
+        b"OggS",
+        b"\xff\xfb",
+        b"\xff\xfa",
+        b"\xff\xf3",
+    ];
+    if picture.iter().any(|mark| begin.starts_with(mark)) {
+        return Some(Begins::Picture);
+    }
+    match (begin.get(..4).unwrap_or_default(), behind(4), behind(8)) {
+        (b"RIFF", _, b"WEBP") | (_, b"ftyp", b"heic" | b"mif1" | b"avif") => Some(Begins::Picture),
+        (b"RIFF", _, b"WAVE") | (_, b"ftyp", _) => Some(Begins::Music),
+        _ if music.iter().any(|mark| begin.starts_with(mark)) && begin.contains(&0) => {
+            Some(Begins::Music)
+        }
+        _ => None,
+    }
 }
 
 /// Returns true if an object begins whose first members are those of a notebook.
@@ -174,6 +218,11 @@ mod tests {
             (b"<!-- never ended <html>", None),
             (b"the tag <html> in a text", None),
             (b"a text about %PDF-", None),
+            (b"\xff\xd8\xff\xe1\0\x10Exif", Some(Begins::Picture)),
+            (b"ID3\x03\0\0\0\0\0\x10", Some(Begins::Music)),
+            (b"\0\0\0\x20ftypM4A ", Some(Begins::Music)),
+            (b"\0\0\0\x20ftypheic", Some(Begins::Picture)),
+            (b"ID3 is a format of tags", None),
             (b"{\\rtf1\\ansi text}", Some(Begins::Rtf)),
             (b"{\"cells\": [{\"cell_type\": \"code\"", Some(Begins::Notebook)),
             (b"{\"cells\": []}", None),

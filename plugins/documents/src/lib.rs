@@ -81,7 +81,7 @@ impl Documents {
         let kept = Kept::open(directory.join(TEXTS))?;
         let shared = Shared::new(Arc::clone(&files), program, kept, directory.join(LIST));
         let shared = Arc::new(shared);
-        let index = open(Arc::new(TextFiles::new(files, Arc::clone(&shared))))?;
+        let index = open(Arc::new(TextFiles::for_index(files, &shared)))?;
         if let Some(handler) = index.handlers().into_iter().next() {
             shared.tell(handler);
         }
@@ -117,7 +117,7 @@ impl Index for Documents {
         let mut status = self.index.status();
         let waits = |name: &str| {
             let entry = self.shared.listed.last(name);
-            entry.is_some_and(|entry| entry.state == listed::State::Waits)
+            entry.is_some_and(|entry| entry.waits())
         };
         status.unreadable.retain(|(name, _)| !waits(name));
         let documents: DocumentsStatus = self.shared.status();

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Longest document that is read, in bytes.
 pub const DOCUMENT_MAX: u64 = 1 << 30;
 
+/// Longest picture or piece of music of which the tags are read, in bytes.
+pub const MEDIA_MAX: u64 = 256 << 20;
+
 /// Most text of a document, in bytes.
 pub const TEXT_MAX: u64 = 64 << 20;
 

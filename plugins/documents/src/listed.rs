@@ -8,7 +8,7 @@
 )]
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs, io,
     path::Path,
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -36,7 +36,10 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum State {
     /// It waits to be read, or is being read.
-    Waits,
+    Waits {
+        /// True if the file is text as it stands, which queries search meanwhile.
+        is_text: bool,
+    },
     /// It was read.
     Read(ReadDocument),
     /// It cannot be read.
@@ -53,6 +56,8 @@ pub(crate) struct ReadDocument {
     pub(crate) lines: u64,
     /// True if the file follows behind the text, as it stands.
     pub(crate) is_text: bool,
+    /// True if it should have text and has none.
+    pub(crate) lacks_text: bool,
 }
 
 /// Keeps the versions of a share whose documents are read apart from those of the bare share: a switch between the two
@@ -73,6 +78,20 @@ fn nonzero(version: u64) -> u64 {
 }
 
 impl Entry {
+    /// Returns true if it waits to be read.
+    pub(crate) fn waits(&self) -> bool {
+        matches!(self.state, State::Waits { .. })
+    }
+
+    /// Returns the digest of the document, if it is known.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        match self.state {
+            State::Waits { .. } => None,
+            State::Read(read) => Some(read.digest),
+            State::Unreadable(digest, _) => Some(digest),
+        }
+    }
+
     /// Returns the file as the index sees it.
     pub(crate) fn shown(&self, file: &FileInfo) -> (u64, u64) {
         let mixed = |digest: Digest, is_read: bool| {
@@ -80,7 +99,7 @@ impl Entry {
             nonzero(plain_version(file.version) ^ state)
         };
         match self.state {
-            State::Waits => (plain_version(file.version), file.size),
+            State::Waits { .. } => (plain_version(file.version), file.size),
             State::Unreadable(digest, _) => (mixed(digest, false), file.size),
             State::Read(read) => {
                 let behind = if read.is_text { file.size } else { 0 };
@@ -106,12 +125,24 @@ impl Listed {
         self.read().get(name).copied()
     }
 
-    pub(crate) fn put(&self, name: &str, entry: Entry) {
-        self.write().insert(name.to_owned(), entry);
+    /// Notes the state of a document. Returns the one before.
+    pub(crate) fn put(&self, name: &str, entry: Entry) -> Option<Entry> {
+        self.write().insert(name.to_owned(), entry)
     }
 
-    pub(crate) fn remove(&self, name: &str) {
-        self.write().remove(name);
+    /// Forgets a document. Returns its last state.
+    pub(crate) fn remove(&self, name: &str) -> Option<Entry> {
+        self.write().remove(name)
+    }
+
+    /// Returns those of the digests that no document has.
+    pub(crate) fn without(&self, mut digests: HashSet<Digest>) -> HashSet<Digest> {
+        for entry in self.read().values() {
+            if let Some(digest) = entry.digest() {
+                digests.remove(&digest);
+            }
+        }
+        digests
     }
 
     /// Returns all names.
@@ -123,11 +154,11 @@ impl Listed {
         let mut status = DocumentsStatus::default();
         for entry in self.read().values() {
             match entry.state {
-                State::Waits => status.waiting += 1,
+                State::Waits { .. } => status.waiting += 1,
                 State::Unreadable(..) => status.unreadable += 1,
                 State::Read(read) => {
                     status.read += 1;
-                    status.without_text += u64::from(read.length == 0);
+                    status.without_text += u64::from(read.lacks_text);
                 }
             }
         }
@@ -167,6 +198,7 @@ impl Listed {
                     length: document.length,
                     lines: document.lines,
                     is_text: document.is_text,
+                    lacks_text: document.lacks_text,
                 }),
             };
             let entry = Entry {
@@ -209,7 +241,7 @@ fn saved((name, entry): (&String, &Entry)) -> Option<SavedDocument> {
         ..SavedDocument::default()
     };
     match entry.state {
-        State::Waits => return None,
+        State::Waits { .. } => return None,
         State::Unreadable(digest, reason) => {
             saved.digest = digest.to_hex();
             saved.reason = Some(reason);
@@ -219,6 +251,7 @@ fn saved((name, entry): (&String, &Entry)) -> Option<SavedDocument> {
             saved.length = read.length;
             saved.lines = read.lines;
             saved.is_text = read.is_text;
+            saved.lacks_text = read.lacks_text;
         }
     }
     Some(saved)
@@ -244,4 +277,6 @@ struct SavedDocument {
     lines: u64,
     #[serde(default)]
     is_text: bool,
+    #[serde(default)]
+    lacks_text: bool,
 }

@@ -13,7 +13,7 @@ use plugin_api::Place;
 
 use crate::{
     limits::{FRAME_MAX, PARTS_MAX, TEXT_MAX},
-    protocol::{Frame, label},
+    protocol::{Frame, Nature, label},
     reason::Reason,
 };
 
@@ -28,12 +28,33 @@ pub(crate) enum ReadError {
     Io(#[from] io::Error),
 }
 
+/// The part of a document that has its properties.
+const PROPERTIES: &str = "properties";
+
+/// Most properties of a document.
+const PROPERTIES_MAX: usize = 64;
+
+/// What kind of file was read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// It should have text.
+    Document,
+    /// It is text as it stands, too.
+    Text,
+    /// It has nothing but properties: a picture, a piece of music.
+    Media,
+}
+
 /// Takes the text of a document.
 pub(crate) struct Output<'o> {
     output: &'o mut dyn Write,
     text: String,
     written: u64,
     parts: usize,
+    /// What is known of the document beside its text.
+    properties: Vec<(&'static str, String)>,
+    /// True if anything but space was given.
+    has_text: bool,
     /// True if the last character ended a line.
     at_line: bool,
 }
@@ -48,6 +69,8 @@ impl<'o> Output<'o> {
             text: String::new(),
             written: 0,
             parts: 0,
+            properties: Vec::new(),
+            has_text: false,
             at_line: true,
         }
     }
@@ -69,6 +92,14 @@ impl<'o> Output<'o> {
         Ok(Frame::Part(place).write(self.output)?)
     }
 
+    /// Notes something that is known of the document beside its text.
+    pub(crate) fn property(&mut self, name: &'static str, value: &str) {
+        let value = label(value);
+        if !value.is_empty() && self.properties.len() < PROPERTIES_MAX {
+            self.properties.push((name, value));
+        }
+    }
+
     /// Adds text.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), ReadError> {
         for c in text.chars() {
@@ -80,6 +111,7 @@ impl<'o> Output<'o> {
                 c if c.is_control() => self.text.push(' '),
                 c => self.text.push(c),
             }
+            self.has_text |= !c.is_whitespace();
             self.at_line = self.text.ends_with('\n');
             if self.text.len() >= SEND_AT {
                 self.send()?;
@@ -96,11 +128,22 @@ impl<'o> Output<'o> {
         Ok(())
     }
 
-    /// Ends the text.
-    pub(crate) fn finish(mut self, is_text: bool) -> Result<(), ReadError> {
+    /// Ends the text, and gives the properties behind it.
+    pub(crate) fn finish(mut self, kind: Kind) -> Result<(), ReadError> {
+        let nature = Nature {
+            is_text: kind == Kind::Text,
+            lacks_text: kind == Kind::Document && !self.has_text,
+        };
         self.end_line()?;
+        let properties = std::mem::take(&mut self.properties);
+        if !properties.is_empty() {
+            self.part(Place::Part(PROPERTIES.to_owned()))?;
+        }
+        for (name, value) in properties {
+            self.text(&format!("{name}: {value}\n"))?;
+        }
         self.send()?;
-        Frame::Done(is_text).write(self.output)?;
+        Frame::Done(nature).write(self.output)?;
         Ok(self.output.flush()?)
     }
 
@@ -176,7 +219,7 @@ mod tests {
         let mut bytes = Vec::new();
         let mut output = Output::new(&mut bytes);
         write(&mut output).unwrap();
-        output.finish(false).unwrap();
+        output.finish(Kind::Document).unwrap();
         let mut decoder = Decoder::default();
         decoder.add(&bytes);
         std::iter::from_fn(|| decoder.next().unwrap()).collect()
@@ -205,7 +248,7 @@ mod tests {
                 text("one\n"),
                 part(2),
                 text("two\n"),
-                Frame::Done(false)
+                Frame::Done(Nature::default())
             ]
         );
     }

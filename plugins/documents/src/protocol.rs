@@ -34,10 +34,32 @@ pub(crate) enum Frame {
     Part(Place),
     /// Text of the part.
     Text(String),
-    /// It was read to its end. True if the file is text as it stands, too, and to be searched as that.
-    Done(bool),
+    /// It was read to its end.
+    Done(Nature),
     /// It cannot be read.
     Failed(Reason),
+}
+
+/// What a worker says of a document beside its text.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Nature {
+    /// True if the file is text as it stands, too, and to be searched as that.
+    pub(crate) is_text: bool,
+    /// True if it is a document that should have text and has none, such as scanned pages.
+    pub(crate) lacks_text: bool,
+}
+
+impl Nature {
+    fn byte(self) -> u8 {
+        u8::from(self.is_text) | u8::from(self.lacks_text) << 1
+    }
+
+    fn of_byte(byte: u8) -> Option<Nature> {
+        (byte < 4).then_some(Nature {
+            is_text: byte & 1 == 1,
+            lacks_text: byte & 2 == 2,
+        })
+    }
 }
 
 /// The error of a worker that does not keep to the protocol.
@@ -54,7 +76,7 @@ impl Frame {
             Frame::Part(Place::Chapter(name)) => put(output, CHAPTER, name.as_bytes()),
             Frame::Part(Place::Part(name)) => put(output, PART, name.as_bytes()),
             Frame::Text(text) => put(output, TEXT, text.as_bytes()),
-            Frame::Done(is_text) => put(output, DONE, &[u8::from(*is_text)]),
+            Frame::Done(nature) => put(output, DONE, &[nature.byte()]),
             Frame::Failed(reason) => put(output, FAILED, &[reason.number()]),
         }
     }
@@ -71,7 +93,7 @@ impl Frame {
             (CHAPTER, _) => Frame::Part(Place::Chapter(label()?)),
             (PART, _) => Frame::Part(Place::Part(label()?)),
             (TEXT, _) => Frame::Text(text()?),
-            (DONE, [is_text @ (0 | 1)]) => Frame::Done(*is_text == 1),
+            (DONE, [byte]) => Frame::Done(Nature::of_byte(*byte).ok_or(Breach)?),
             (FAILED, [number]) => Frame::Failed(Reason::of_number(*number).ok_or(Breach)?),
             _ => return Err(Breach),
         })
@@ -163,7 +185,7 @@ mod tests {
             "\\PC{0,40}".prop_map(|name| Frame::Part(Place::Chapter(label(&name)))),
             "\\PC{0,40}".prop_map(|name| Frame::Part(Place::Part(label(&name)))),
             "\\PC{0,80}".prop_map(Frame::Text),
-            any::<bool>().prop_map(Frame::Done),
+            (0u8..4).prop_map(|byte| Frame::Done(Nature::of_byte(byte).unwrap())),
             (1u8..=7).prop_map(|n| Frame::Failed(Reason::of_number(n).unwrap())),
         ]
     }

@@ -8,9 +8,12 @@ mod archive;
 mod book;
 mod encoded;
 mod html;
+mod music;
 mod notebook;
 mod office;
 mod pdf;
+mod picture;
+mod properties;
 mod rtf;
 mod sheets;
 mod unpack;
@@ -25,45 +28,52 @@ pub(crate) use self::unpack::Container;
 use crate::{
     kind::{self, Begins},
     limits::TEXT_MAX,
-    output::{Output, ReadError},
+    output::{Kind, Output, ReadError},
     reason::Reason,
 };
 
-/// Reads a document. Returns true if the file is text as it stands, too.
-pub(crate) fn read(mut file: File, output: &mut Output<'_>) -> Result<bool, ReadError> {
+/// Reads a document. Returns its kind.
+pub(crate) fn read(mut file: File, output: &mut Output<'_>) -> Result<Kind, ReadError> {
     let mut begin = vec![0; kind::BEGIN];
     let length = fill(&mut file, &mut begin)?;
     begin.truncate(length);
     file.seek(SeekFrom::Start(0))?;
-    match kind::of(&begin) {
-        Some(Begins::Zip) => in_container(Container::open(BufReader::new(file))?, output),
-        Some(Begins::Pdf) => pdf::read(file, output).map(|()| false),
-        Some(Begins::Html) => html::read(&whole(file)?, output),
-        Some(Begins::Rtf) => rtf::read(&whole(file)?, output).map(|()| true),
-        Some(Begins::Notebook) => notebook::read(&whole(file)?, output).map(|()| true),
-        Some(Begins::Legacy) => encoded::read_legacy(&whole(file)?, output).map(|()| true),
-        Some(Begins::Utf16(order)) => {
-            encoded::read_utf16(&whole(file)?, order, output).map(|()| false)
-        }
-        None => Err(Reason::Damaged.into()),
+    let Some(begins) = kind::of(&begin) else {
+        return Err(Reason::Damaged.into());
+    };
+    match begins {
+        Begins::Zip => in_container(Container::open(BufReader::new(file))?, output)?,
+        Begins::Pdf => pdf::read(file, output)?,
+        Begins::Picture => picture::read(file, output)?,
+        Begins::Music => music::read(file, output)?,
+        Begins::Utf16(order) => encoded::read_utf16(&whole(file)?, order, output)?,
+        Begins::Rtf => rtf::read(&whole(file)?, output)?,
+        Begins::Notebook => notebook::read(&whole(file)?, output)?,
+        Begins::Legacy => encoded::read_legacy(&whole(file)?, output)?,
+        Begins::Html => return html::read(&whole(file)?, output),
     }
+    Ok(match begins {
+        Begins::Picture | Begins::Music => Kind::Media,
+        begins if begins.is_text() => Kind::Text,
+        _ => Kind::Document,
+    })
 }
 
-fn in_container(mut zip: Container, output: &mut Output<'_>) -> Result<bool, ReadError> {
+fn in_container(mut zip: Container, output: &mut Output<'_>) -> Result<(), ReadError> {
     if zip.has("word/document.xml") {
-        office::read_docx(&mut zip, output)?;
+        office::read_docx(&mut zip, output)
     } else if zip.has("xl/workbook.xml") {
-        sheets::read_xlsx(&mut zip, output)?;
+        sheets::read_xlsx(&mut zip, output)
     } else if zip.has("ppt/presentation.xml") {
-        office::read_pptx(&mut zip, output)?;
+        office::read_pptx(&mut zip, output)
     } else if zip.has("META-INF/container.xml") {
-        book::read(&mut zip, output)?;
+        book::read(&mut zip, output)
     } else if zip.has("content.xml") && zip.has("mimetype") {
-        office::read_odf(&mut zip, output)?;
+        office::read_odf(&mut zip, output)
     } else {
-        archive::read(&mut zip, output)?;
-    }
-    Ok(false)
+        return archive::read(&mut zip, output);
+    }?;
+    properties::of_container(&mut zip, output)
 }
 
 /// Returns all bytes of a file that is a text, within the limit of texts.

@@ -75,13 +75,14 @@ pub(crate) fn run(shared: &Shared) {
     }
 }
 
-/// Saves the list, without the documents that are gone.
+/// Saves the list, without the documents that are gone, and removes their texts.
 pub(crate) fn save(shared: &Shared) {
     for name in shared.listed.names() {
         if matches!(shared.files.known(&name), Ok(None)) && shared.files.are_known() {
-            shared.listed.remove(&name);
+            shared.forget(&name);
         }
     }
+    shared.remove_dropped();
     if let Err(error) = shared.listed.save(&shared.list) {
         tracing::warn!(%error, "the list of documents cannot be saved; they are looked at again at the next start");
     }
@@ -143,6 +144,7 @@ fn entry(file: &FileInfo, digest: Digest, table: &Table, length: u64) -> Entry {
             length,
             lines: table.lines,
             is_text: table.is_text,
+            lacks_text: table.lacks_text,
         }),
     };
     Entry {

@@ -15,7 +15,7 @@ use plugin_host::lock;
 
 use crate::{
     jailer::Program,
-    kept::Kept,
+    kept::{Digest, Kept},
     limits::WAITING_MAX,
     listed::{Entry, Listed, State},
 };
@@ -43,6 +43,8 @@ struct Queue {
     known: HashSet<String>,
     /// Names that are tried again later.
     later: Vec<(Instant, String)>,
+    /// Digests that a document had and may have no longer.
+    dropped: HashSet<Digest>,
     /// True if the list has to be saved.
     is_new: bool,
     error: Option<String>,
@@ -90,7 +92,7 @@ impl Shared {
     }
 
     /// Has a document read. Returns false if it cannot wait for that: then it is as it stands.
-    pub(crate) fn want(&self, file: &FileInfo) -> bool {
+    pub(crate) fn want(&self, file: &FileInfo, is_text: bool) -> bool {
         if file.version == 0 {
             return false;
         }
@@ -102,9 +104,12 @@ impl Shared {
         let entry = Entry {
             version: file.version,
             size: file.size,
-            state: State::Waits,
+            state: State::Waits { is_text },
         };
-        self.listed.put(&file.name, entry);
+        let before = self.listed.put(&file.name, entry);
+        queue
+            .dropped
+            .extend(before.and_then(|entry| entry.digest()));
         if queue.known.insert(file.name.clone()) {
             queue.names.push_back(file.name.clone());
             self.news.notify_one();
@@ -117,13 +122,44 @@ impl Shared {
         let mut queue = lock(&self.queue);
         queue.known.remove(name);
         queue.is_new = true;
-        match entry {
+        let before = match entry {
             Some(entry) => self.listed.put(name, entry),
             None => self.listed.remove(name),
-        }
+        };
+        queue
+            .dropped
+            .extend(before.and_then(|entry| entry.digest()));
         drop(queue);
         if let Some(index) = self.index.get() {
             index.changed(Changes::Names(&[name.to_owned()]));
+        }
+    }
+
+    /// Has the list looked through for documents that are gone, if some may be.
+    pub(crate) fn changed(&self, changes: Changes<'_>) {
+        let may_be_gone = match changes {
+            Changes::Names(names) => names.iter().any(|name| self.listed.last(name).is_some()),
+            Changes::Anything => true,
+        };
+        if may_be_gone {
+            lock(&self.queue).is_new = true;
+        }
+    }
+
+    /// Forgets a document that is gone.
+    pub(crate) fn forget(&self, name: &str) {
+        let before = self.listed.remove(name);
+        let dropped = before.and_then(|entry| entry.digest());
+        lock(&self.queue).dropped.extend(dropped);
+    }
+
+    /// Removes the texts that no document has any more.
+    pub(crate) fn remove_dropped(&self) {
+        let dropped = std::mem::take(&mut lock(&self.queue).dropped);
+        for digest in self.listed.without(dropped) {
+            if let Err(error) = self.kept.remove(digest) {
+                tracing::warn!(%error, "the text of a document that is gone cannot be removed");
+            }
         }
     }
 
@@ -162,6 +198,11 @@ impl Shared {
                 .wait_timeout(queue, wait.max(Duration::from_millis(1)));
             queue = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
         }
+    }
+
+    /// Returns true if documents wait to be read.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !lock(&self.queue).known.is_empty()
     }
 
     /// Returns true once if the list is to be saved.

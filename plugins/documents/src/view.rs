@@ -3,7 +3,8 @@
 //! # Invariants
 //! - The version of a document says also what is known of it: when its text is ready, or another one, the index reads
 //!   it again.
-//! - A document whose text is not known yet cannot be read, and no answer passes over it in silence.
+//! - A document whose text is not known yet cannot be read, unless it is text as it stands and a query reads it; no
+//!   answer passes over it in silence.
 //! - A document that cannot be read is shown as it stands, like every other file.
 
 use std::{fs::File, sync::Arc};
@@ -13,8 +14,7 @@ use plugin_api::{FileInfo, FileReader, Files, Flow, Gap, HandlerError};
 use crate::{
     kept::{Digest, KeptText},
     kind,
-    limits::TEXT_MAX,
-    listed::{ReadDocument, State, plain_version},
+    listed::{Entry, ReadDocument, State, plain_version},
     shared::Shared,
 };
 
@@ -22,11 +22,27 @@ use crate::{
 pub(crate) struct TextFiles {
     files: Arc<dyn Files>,
     shared: Arc<Shared>,
+    /// True for the index: it may not take a file as it stands for one whose text is known, or it would not read it again
+    /// after a restart.
+    is_index: bool,
 }
 
 impl TextFiles {
-    pub(crate) fn new(files: Arc<dyn Files>, shared: Arc<Shared>) -> TextFiles {
-        TextFiles { files, shared }
+    /// Returns files for the index.
+    pub(crate) fn for_index(files: Arc<dyn Files>, shared: &Arc<Shared>) -> TextFiles {
+        TextFiles {
+            files,
+            shared: Arc::clone(shared),
+            is_index: true,
+        }
+    }
+
+    /// Returns files for a query.
+    pub(crate) fn for_query(files: Arc<dyn Files>, shared: &Arc<Shared>) -> TextFiles {
+        TextFiles {
+            is_index: false,
+            ..TextFiles::for_index(files, shared)
+        }
     }
 
     fn shown(&self, file: FileInfo) -> FileInfo {
@@ -82,7 +98,7 @@ impl Files for TextFiles {
     fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
         // One that waits is looked at when it is read; queries ask for thousands of these.
         let waits = self.shared.listed.last(name);
-        let file = match waits.filter(|entry| entry.state == State::Waits) {
+        let file = match waits.filter(Entry::waits) {
             Some(_) => self.files.known(name)?,
             None => self.files.file(name)?,
         };
@@ -153,6 +169,7 @@ impl Files for TextFiles {
             files: self.files.as_ref(),
             shared: &self.shared,
             reader: self.files.reader(),
+            is_index: self.is_index,
             last: None,
         })
     }
@@ -163,6 +180,7 @@ struct TextReader<'f> {
     files: &'f dyn Files,
     shared: &'f Shared,
     reader: Box<dyn FileReader + 'f>,
+    is_index: bool,
     /// The text that was read last.
     last: Option<(Digest, KeptText)>,
 }
@@ -188,9 +206,9 @@ impl TextReader<'_> {
             return Ok(Shown::Plain);
         };
         match self.shared.listed.of(&file).map(|entry| entry.state) {
-            Some(State::Waits) => Err(not_yet(name)),
+            Some(State::Waits { is_text }) if self.is_index || !is_text => Err(not_yet(name)),
             Some(State::Read(read)) => Ok(Shown::Text(file, read)),
-            Some(State::Unreadable(..)) | None => Ok(Shown::Plain),
+            Some(State::Waits { .. } | State::Unreadable(..)) | None => Ok(Shown::Plain),
         }
     }
 
@@ -209,7 +227,7 @@ impl TextReader<'_> {
                 None => match self.shared.kept.text(read.digest).map_err(failed)? {
                     Some(text) => (read.digest, text),
                     None => {
-                        self.shared.want(file);
+                        self.shared.want(file, read.is_text);
                         return Err(not_yet(&file.name));
                     }
                 },
@@ -238,14 +256,24 @@ impl TextReader<'_> {
         if !(is_enough || kind.has_mark()) || !self.shared.is_ours(self.files) {
             return Ok(());
         }
-        let Some(file) = self.files.known(name)? else {
-            return Ok(());
+        // A file that was just written has no version for a moment.
+        let known = self.files.known(name)?.filter(|file| file.version != 0);
+        let file = match known {
+            Some(file) => file,
+            None => match self.files.file(name)? {
+                Some(file) => file,
+                None => return Ok(()),
+            },
         };
-        if kind.is_text() && file.size > TEXT_MAX {
+        if file.size > kind.size_max() {
             return Ok(());
         }
+        if file.version == 0 && self.is_index {
+            return Err(not_yet(name));
+        }
         let is_known = self.shared.listed.of(&file).is_some();
-        if !is_known && self.shared.want(&file) {
+        let is_withheld = self.is_index || !kind.is_text();
+        if !is_known && self.shared.want(&file, kind.is_text()) && is_withheld {
             return Err(not_yet(name));
         }
         Ok(())
@@ -297,7 +325,7 @@ impl FileReader for TextReader<'_> {
             return Ok(None);
         }
         match entry.map(|entry| entry.state) {
-            Some(State::Waits) => Err(not_yet(name)),
+            Some(State::Waits { is_text }) if self.is_index || !is_text => Err(not_yet(name)),
             Some(State::Read(read)) => {
                 if !self.reader.has_version(name, file.version)? {
                     return Ok(None);
@@ -306,7 +334,7 @@ impl FileReader for TextReader<'_> {
                 let is_it = self.reader.has_version(name, file.version)?;
                 Ok(part.filter(|_| is_it))
             }
-            Some(State::Unreadable(..)) | None => {
+            Some(State::Waits { .. } | State::Unreadable(..)) | None => {
                 self.reader.read_version(name, file.version, from, most)
             }
         }

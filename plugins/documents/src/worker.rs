@@ -32,8 +32,8 @@ pub fn read(file: File, output: &mut dyn Write) -> bool {
     std::panic::set_hook(Box::new(|_| ()));
     let read = catch_unwind(AssertUnwindSafe(|| {
         let mut text = Output::new(&mut output);
-        let is_text = readers::read(file, &mut text)?;
-        text.finish(is_text)
+        let kind = readers::read(file, &mut text)?;
+        text.finish(kind)
     }));
     let reason = match read {
         Ok(Ok(())) => return output.flush().is_ok(),

@@ -38,6 +38,8 @@ const HASHES: &[&str] = &[
 ];
 /// What runs in workers alone.
 const READERS: &[&str] = &["plugins/documents/src/readers"];
+/// The second one has a module of that name, which writes archives.
+const UNPACKING: &[&str] = &["plugins/documents/src/readers", "node/core/src/server/web"];
 const TLS: &[&str] = &["node/transport/src/tls", "node/transport/src/stream"];
 const SHARE: &[&str] = &["node/share/src"];
 /// Dropped files go into the share from the page.
@@ -185,10 +187,12 @@ const HOMES: &[Home] = &[
     home("landlock", &["node"], &["node/src/sandbox"]),
     home("libc", &["node"], &["node/src/sandbox"]),
     home("seccompiler", &["node"], &["node/src/sandbox"]),
-    home("zip", &["plugin-documents"], READERS),
+    home("zip", &["plugin-documents"], UNPACKING),
     home("html5ever", &["plugin-documents"], READERS),
     home("chardetng", &["plugin-documents"], READERS),
     home("pdf-extract", &["plugin-documents"], READERS),
+    home("kamadak-exif", &["plugin-documents"], READERS),
+    home("lofty", &["plugin-documents"], READERS),
     home("tiny_http", &["ctl"], &["ctl/src/ui"]),
     home("httparse", &["ctl"], &["ctl/src/ui/door"]),
     home("notify", &["node-share"], &["node/share/src/watcher"]),

@@ -96,18 +96,18 @@ async fn of_peer(
     url: &str,
     folder: &Folder,
 ) -> Result<Finding, CtlError> {
-    let files = node.files_of_peer(url).await?;
-    let is_cut = files.len() >= FILES_MAX;
+    let wanted = (!folder.name().is_empty()).then_some(folder);
+    let listing = node.files_of_peer(url, wanted, FILES_MAX).await?;
     let mut about = about(url, network.is_own(url), folder);
-    if is_cut {
-        about.insert(
-            "note".to_owned(),
-            json!("the peer names no more files; search finds the others"),
+    if listing.more {
+        let note = format!(
+            "only the first {FILES_MAX} files in this folder and below it were looked at; list a folder in it, or search"
         );
+        about.insert("note".to_owned(), note.into());
     }
     Ok(Finding {
         what: "entries",
-        items: entries(&files, folder),
+        items: entries(&listing.files, folder),
         about,
         beyond: None,
     })

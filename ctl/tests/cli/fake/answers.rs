@@ -185,7 +185,13 @@ impl PeersServer for Answers {
         Ok(name == "friends")
     }
 
-    async fn files(&self, _url: String, _limit: Option<u32>) -> RpcResult<Vec<ShareFile>> {
+    async fn files(
+        &self,
+        _url: String,
+        _limit: Option<u32>,
+        _folder: Option<String>,
+        _after: Option<String>,
+    ) -> RpcResult<Vec<ShareFile>> {
         Ok(vec![
             file("a.txt", 1),
             file("there", 2),

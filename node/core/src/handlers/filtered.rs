@@ -1,4 +1,4 @@
-//! The files of the share that pass the filters of a query.
+//! A part of the files of the share: those that pass the filters of a query, or those behind a name.
 
 use std::{fs::File, sync::Arc};
 
@@ -10,26 +10,32 @@ pub(super) fn filtered(filters: &Filters, files: &Arc<dyn Files>) -> Arc<dyn Fil
     if filters.is_empty() {
         return Arc::clone(files);
     }
+    let filters = filters.clone();
     Arc::new(Filtered {
         files: Arc::clone(files),
-        filters: filters.clone(),
+        admits: move |file: &FileInfo| filters.admits(&file.name, file.size, file.modified),
     })
 }
 
-fn admits(filters: &Filters, file: &FileInfo) -> bool {
-    filters.admits(&file.name, file.size, file.modified)
+/// Returns the files of `files` behind a name, in the order of the bytes of the names.
+pub(crate) fn behind(name: &str, files: &Arc<dyn Files>) -> Arc<dyn Files> {
+    let name = name.to_owned();
+    Arc::new(Filtered {
+        files: Arc::clone(files),
+        admits: move |file: &FileInfo| file.name > name,
+    })
 }
 
-/// The files that pass.
-struct Filtered {
+/// The files that a rule admits.
+struct Filtered<A> {
     files: Arc<dyn Files>,
-    filters: Filters,
+    admits: A,
 }
 
-impl Files for Filtered {
+impl<A: Fn(&FileInfo) -> bool + Send + Sync> Files for Filtered<A> {
     fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError> {
         self.files.visit(&mut |file| {
-            if admits(&self.filters, file) {
+            if (self.admits)(file) {
                 visit(file)
             } else {
                 Flow::Continue
@@ -39,12 +45,12 @@ impl Files for Filtered {
 
     fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
         let file = self.files.file(name)?;
-        Ok(file.filter(|file| admits(&self.filters, file)))
+        Ok(file.filter(|file| (self.admits)(file)))
     }
 
     fn known(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
         let file = self.files.known(name)?;
-        Ok(file.filter(|file| admits(&self.filters, file)))
+        Ok(file.filter(|file| (self.admits)(file)))
     }
 
     fn visit_some(
@@ -54,7 +60,7 @@ impl Files for Filtered {
         visit: &mut dyn FnMut(&FileInfo) -> Flow,
     ) -> Result<(), HandlerError> {
         self.files.visit_some(prefix, any_of, &mut |file| {
-            if admits(&self.filters, file) {
+            if (self.admits)(file) {
                 visit(file)
             } else {
                 Flow::Continue
@@ -86,7 +92,7 @@ impl Files for Filtered {
         visit: &mut dyn FnMut(&FileInfo) -> Flow,
     ) -> Result<(), HandlerError> {
         self.files.visit_with_words(words, &mut |file| {
-            if admits(&self.filters, file) {
+            if (self.admits)(file) {
                 visit(file)
             } else {
                 Flow::Continue
@@ -112,5 +118,35 @@ impl Files for Filtered {
 
     fn reader(&self) -> Box<dyn FileReader + '_> {
         self.files.reader()
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "tests make shares as their owners do: by path"
+)]
+mod tests {
+    use super::*;
+    use crate::share::{Catalogue, Share};
+
+    #[test]
+    fn files_behind_a_name_are_those_of_the_rest() {
+        let home = tempfile::tempdir().unwrap();
+        for name in ["a.txt", "b.txt", "c.txt"] {
+            std::fs::write(home.path().join(name), "").unwrap();
+        }
+        let share = Arc::new(Share::open(home.path()).unwrap());
+        let all: Arc<dyn Files> = Catalogue::new(&share);
+        let rest = behind("a.txt", &all);
+        let mut names = Vec::new();
+        let visited = rest.visit(&mut |file| {
+            names.push(file.name.clone());
+            Flow::Continue
+        });
+        visited.unwrap();
+        assert_eq!(names, ["b.txt", "c.txt"]);
+        assert!(rest.file("a.txt").unwrap().is_none());
+        assert!(rest.file("b.txt").unwrap().is_some());
     }
 }

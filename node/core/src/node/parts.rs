@@ -8,7 +8,7 @@ use plugin_api::{Files, PolicySource, RankAsked};
 
 use super::{Node, WebPort};
 use crate::{
-    browse::{PeerFilesError, peer_files},
+    browse::{PeerFilesError, PeerFilesWanted, peer_files},
     cache::Cache,
     counters::Counters,
     disk::Disk,
@@ -89,9 +89,9 @@ impl Node {
     pub async fn peer_files(
         &self,
         peer: &PeerUrl,
-        limit: usize,
+        wanted: PeerFilesWanted,
     ) -> Result<Vec<ShareFile>, PeerFilesError> {
-        peer_files(self.context.overlay.client(), peer, limit).await
+        peer_files(self.context.overlay.client(), peer, wanted).await
     }
 
     /// Removes a peer, and the names that it gave. Returns whether it was there.

@@ -122,6 +122,7 @@ pub(super) async fn hits(
     let digests = Arc::clone(&context.digests);
     let node = context.overlay.ourselves().as_str().to_owned();
     let described = context.disk.run(move || {
+        let digests = digests.reader();
         let digest = |file: &FileInfo| {
             let in_time = now() < deadline;
             in_time.then(|| digests.known_as(file)).flatten()

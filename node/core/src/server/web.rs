@@ -2,7 +2,7 @@
 //!
 //! # Participants
 //! [`Web`] is what all routes know. [`opening`] finds the ticket of a link and asks for its password; [`give`] serves
-//! pages and content of links that give; [`claimed`] tells the tickets what was sent; [`pages`] writes the pages;
+//! pages and content of links that give, [`leave`] takes files by those that take; [`claimed`] tells the tickets what was sent; [`pages`] writes the pages;
 //! [`zip`] is many files as one.
 //!
 //! # Invariants
@@ -15,6 +15,7 @@
 
 mod claimed;
 mod give;
+mod leave;
 mod opening;
 mod pages;
 pub(super) mod zip;
@@ -35,8 +36,11 @@ use node_base::bucket::Buckets;
 use tokio::net::TcpListener;
 
 use self::zip::Manifest;
-use super::{BodyLimits, ConnectionLimits, Context, Front};
-use crate::{client::SERVER_NAME, tickets::Tickets};
+use super::{BodyLimits, ConnectionLimits, Context, Front, slots::Slots};
+use crate::{client::SERVER_NAME, rate::Rate, tickets::Tickets};
+
+/// Most requests that leave files at a time.
+const LEAVING_MAX: usize = 64;
 
 /// Most sources that try passwords at a time.
 const TRYING_MAX: usize = 10_000;
@@ -67,6 +71,10 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
 pub(super) struct Web {
     pub(super) context: Arc<Context>,
     pub(super) tickets: Tickets,
+    /// The rate of content from others.
+    download: Rate,
+    /// Requests that leave files.
+    leaving: Slots,
     /// Wrong passwords, by ticket and source.
     tries: Mutex<Buckets<(u64, Option<IpAddr>)>>,
     /// Forms of ZIP files, by ticket.
@@ -75,11 +83,18 @@ pub(super) struct Web {
 
 /// Returns the front of the web port on `listener`.
 #[must_use]
-pub(crate) fn front(listener: TcpListener, context: Arc<Context>, tickets: Tickets) -> Front {
+pub(crate) fn front(
+    listener: TcpListener,
+    context: Arc<Context>,
+    tickets: Tickets,
+    download: Rate,
+) -> Front {
     let counters = Arc::clone(&context.counters);
     let web = Arc::new(Web {
         context,
         tickets,
+        download,
+        leaving: Slots::shared(LEAVING_MAX),
         tries: Mutex::new(Buckets::new(TRYING_MAX)),
         manifests: Mutex::default(),
     });
@@ -100,6 +115,13 @@ fn router(web: Arc<Web>) -> Router {
         .route("/style.css", get(pages::style))
         .route("/s/{link}", get(give::page))
         .route("/s/{link}/password", post(opening::password))
+        .route("/leave.js", get(leave::script))
+        .route("/a/{link}", get(leave::page).post(leave::form))
+        .route("/a/{link}/files", post(leave::begin))
+        .route(
+            "/a/{link}/files/{upload}",
+            get(leave::state).post(leave::append),
+        )
         .route("/a/{link}/password", post(opening::password_of_ask))
         .route("/s/{link}/claim", post(give::claim))
         .route("/s/{link}/c/{claim}/{*name}", get(give::claimed))

@@ -11,12 +11,16 @@
 //! - A range counts as sent when the caller says so, which it does before the last byte of the range leaves. A taker
 //!   that goes on in the midst of a range has what is before.
 
+mod uploads;
+
 use std::{collections::BTreeMap, ops::Range};
 
 use node_api::ticket::{NAMES_MAX, TICKETS_MAX, Ticket, TicketKind, USES_MAX};
 use node_base::token::TokenHash;
 use serde::{Deserialize, Serialize};
 
+use self::uploads::Upload;
+pub(crate) use self::uploads::{AskError, NewUpload};
 use super::parts::{PARTS_MAX, Parts};
 
 /// The time in which a claim begins to be used, in milliseconds.
@@ -71,6 +75,8 @@ pub(crate) struct Record {
     password: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     claims: Vec<Claim>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    uploads: Vec<Upload>,
     /// True once its end was told.
     #[serde(skip)]
     is_ended: bool,
@@ -188,7 +194,7 @@ impl Table {
     pub(crate) fn taken_up(mut self, now: u64) -> Table {
         for ticket in self.tickets.values_mut() {
             ticket.is_ended = ticket.is_over(now);
-            for claim in &mut ticket.claims {
+            for claim in ticket.claims.iter_mut().filter(|claim| claim.of.is_some()) {
                 claim.touched = now;
             }
         }
@@ -234,15 +240,16 @@ impl Table {
             used: 0,
             password: new.password,
             claims: Vec::new(),
+            uploads: Vec::new(),
             is_ended: false,
         };
         self.tickets.insert(id, record);
         Ok(id)
     }
 
-    /// Removes a ticket. Says whether there was one.
-    pub(crate) fn remove(&mut self, id: u64) -> bool {
-        self.tickets.remove(&id).is_some()
+    /// Removes a ticket.
+    pub(crate) fn remove(&mut self, id: u64) -> Option<Record> {
+        self.tickets.remove(&id)
     }
 
     /// Finds the ticket of a text that was shown.
@@ -316,6 +323,14 @@ impl Record {
     /// Returns the hash of its password, if it has one.
     pub(crate) fn password(&self) -> Option<TokenHash> {
         self.password.as_ref()?.parse().ok()
+    }
+
+    /// Returns the folder of the inbox that its files go to.
+    pub(crate) fn folder(&self) -> Option<String> {
+        match &self.goods {
+            Goods::Ask(ask) => Some(ask.into.clone()),
+            Goods::Share(_) => None,
+        }
     }
 
     /// Returns whether it was used as often as it can be.

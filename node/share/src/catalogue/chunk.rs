@@ -6,10 +6,13 @@
 //! a file costs 48 bytes and the length of its last part, twice if this part
 //! is not in lower case.
 
+mod grams;
+
 use std::{
     cmp::Ordering,
     collections::BTreeSet,
     hash::{DefaultHasher, Hash, Hasher},
+    ops::Range,
     sync::{Arc, OnceLock},
 };
 
@@ -17,6 +20,7 @@ use memchr::memmem::Finder;
 use plugin_api::{Flow, words};
 use plugin_words::folded;
 
+use self::grams::{GRAMS_FROM, GROUP, Grams};
 use crate::Stamp;
 
 /// Most files of a chunk.
@@ -80,6 +84,8 @@ pub(crate) struct Chunk {
     lower: Lower,
     /// Made when it is first asked for.
     words: OnceLock<WordFilter>,
+    /// The three bytes that follow each other in last parts; `None` if it has few files. Made when it is first asked for.
+    grams: OnceLock<Option<Grams>>,
     /// Words that are not ASCII, each a line: folded, [`FOLDED`], in lower case. Made when
     /// they are first asked for.
     folded: OnceLock<Box<str>>,
@@ -262,33 +268,73 @@ impl Chunk {
     /// which has no `/`.
     pub(super) fn mark(&self, finder: &Finder<'_>, marked: &mut Marks) {
         self.mark_directories(finder, marked);
+        let grams = self.grams.get_or_init(|| {
+            let has_some = self.len() >= GRAMS_FROM;
+            has_some.then(|| Grams::of(self))
+        });
+        match grams {
+            None => self.mark_range(0..self.len(), finder, marked),
+            Some(grams) => {
+                for group in grams.groups(finder.needle()) {
+                    let files = group.start * GROUP..self.len().min(group.end * GROUP);
+                    self.mark_range(files, finder, marked);
+                }
+            }
+        }
+    }
+
+    /// Marks the files among `files` whose last parts, in lower case, have the text of `finder`.
+    fn mark_range(&self, files: Range<usize>, finder: &Finder<'_>, marked: &mut Marks) {
+        let lower = &self.lower;
+        let place = |file: usize| lower.files.partition_point(|at| usize::from(*at) < file);
+        let in_lower = place(files.start)..place(files.end);
         // What has the text as it is has it in lower case, too.
         let end = |at: usize| self.records[at].end as usize;
-        mark_names(&self.names, self.len(), end, finder, &mut |at| {
-            marked.set(at);
-        });
-        let lower = &self.lower;
+        mark_names(&self.names, files, end, finder, &mut |at| marked.set(at));
         let end = |at: usize| lower.ends[at] as usize;
-        mark_names(&lower.names, lower.ends.len(), end, finder, &mut |at| {
+        mark_names(&lower.names, in_lower, end, finder, &mut |at| {
             marked.set(usize::from(lower.files[at]));
         });
     }
+
+    /// Returns the last parts of a group of files: as they are, and in lower case where that is another text.
+    fn group(&self, group: usize) -> [&str; 2] {
+        let files = group * GROUP..self.len().min((group + 1) * GROUP);
+        let lower = &self.lower;
+        let place = |file: usize| lower.files.partition_point(|at| usize::from(*at) < file);
+        let in_lower = place(files.start)..place(files.end);
+        let end = |at: usize| self.records[at].end as usize;
+        let end_in_lower = |at: usize| lower.ends[at] as usize;
+        [
+            &self.names[within(&files, end)],
+            &lower.names[within(&in_lower, end_in_lower)],
+        ]
+    }
 }
 
-/// Calls `each` with the numbers of `count` names that have the text of `finder`. They stand in
-/// `names`, one behind the other, and `end` says where each ends.
+/// Returns where names stand whose ends are known, with [`END`] between them.
+fn within(names: &Range<usize>, end: impl Fn(usize) -> usize) -> Range<usize> {
+    let start = |at: usize| at.checked_sub(1).map_or(0, |at| end(at) + END.len_utf8());
+    if names.is_empty() {
+        return 0..0;
+    }
+    start(names.start)..end(names.end - 1)
+}
+
+/// Calls `each` with the numbers of those of some names that have the text of `finder`. They stand in
+/// `text`, one behind the other, and `end` says where each ends.
 fn mark_names(
-    names: &str,
-    count: usize,
+    text: &str,
+    names: Range<usize>,
     end: impl Fn(usize) -> usize,
     finder: &Finder<'_>,
     each: &mut dyn FnMut(usize),
 ) {
-    let mut at = 0;
-    let mut from = 0;
-    while let Some(found) = finder.find(&names.as_bytes()[from..]) {
-        at = first_from(at, count, |at| end(at) >= from + found);
-        if at == count {
+    let place = within(&names, &end);
+    let (mut at, mut from) = (names.start, place.start);
+    while let Some(found) = finder.find(&text.as_bytes()[from..place.end]) {
+        at = first_from(at, names.end, |at| end(at) >= from + found);
+        if at == names.end {
             return;
         }
         each(at);
@@ -486,6 +532,7 @@ impl ChunkBuilder {
             names: names.into(),
             lower,
             words: OnceLock::new(),
+            grams: OnceLock::new(),
             folded: OnceLock::new(),
         }))
     }

@@ -23,7 +23,7 @@ const CHUNK_MIN: usize = CHUNK_MAX / 8;
 /// few more files fit into each.
 const CHUNK_NEW: usize = CHUNK_MAX / 4 * 3;
 
-/// Chunks from which on two threads look through their names.
+/// Chunks from which on two threads look through their names, if all names are read.
 const SHARED_FROM: usize = 64;
 
 /// A name and its file now; nothing if it is gone.
@@ -154,7 +154,8 @@ impl View {
             visit_chunks(chunks, skipped, (prefix, texts), &needles, marks, visit);
         };
         let mark = |chunk: usize| marked(&chunks[chunk], &needles);
-        let is_many = chunks.len() >= SHARED_FROM && !texts.is_empty();
+        let are_read = needles.iter().any(Needle::is_short);
+        let is_many = chunks.len() >= SHARED_FROM && are_read;
         marking::shared(chunks.len(), is_many, &mark, &mut run);
     }
 
@@ -287,6 +288,13 @@ impl<'t> Needle<'t> {
             is_whole: part.len() == text.len(),
             is_lower: !text.chars().any(char::is_uppercase),
         }
+    }
+}
+
+impl Needle<'_> {
+    /// Returns true if so short a text is looked for in all names.
+    fn is_short(&self) -> bool {
+        self.finder.needle().len() < 3
     }
 }
 

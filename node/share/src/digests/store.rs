@@ -10,6 +10,7 @@
 mod list;
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, HashMap},
     ops::{Bound, Range},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -19,8 +20,8 @@ use std::{
 
 use node_wire::{Digest, name::ShareName};
 use redb::{
-    Database, Durability, MultimapTableDefinition, ReadableDatabase, ReadableMultimapTable,
-    ReadableTable, TableDefinition, backends::InMemoryBackend,
+    Database, Durability, MultimapTableDefinition, ReadOnlyTable, ReadableDatabase,
+    ReadableMultimapTable, ReadableTable, TableDefinition, backends::InMemoryBackend,
 };
 
 use super::{Known, Stamp};
@@ -109,6 +110,14 @@ impl Store {
             database: database.ok(),
             unsaved: Mutex::default(),
             open_trees: Mutex::default(),
+        }
+    }
+
+    /// Returns a reader for callers that look up many digests.
+    pub(super) fn reader(&self) -> StoreReader<'_> {
+        StoreReader {
+            store: self,
+            files: OnceCell::new(),
         }
     }
 
@@ -391,6 +400,31 @@ impl Store {
         let done = unbroken(|| work(database));
         done.inspect_err(|error| tracing::warn!(%error, "the saved digests cannot be used"))
             .ok()
+    }
+}
+
+/// Reads many digests in one transaction.
+pub(super) struct StoreReader<'s> {
+    store: &'s Store,
+    /// The saved digests, as they were when one was first asked for.
+    files: OnceCell<Option<SavedFiles>>,
+}
+
+type SavedFiles = ReadOnlyTable<&'static str, &'static [u8]>;
+
+impl StoreReader<'_> {
+    /// Returns the digest of a file. What was saved after the first call may be missing.
+    pub(super) fn get(&self, name: &ShareName) -> Option<Known> {
+        if let Some(new) = lock(&self.store.unsaved).files.get(name) {
+            return new.settled.then_some(new.known);
+        }
+        let open = || {
+            let opened = |database: &Database| Ok(database.begin_read()?.open_table(FILES)?);
+            self.store.read(opened)
+        };
+        let files = self.files.get_or_init(open).as_ref()?;
+        let found = unbroken(|| Ok(files.get(name.as_str())?.map(|bytes| decode(bytes.value()))));
+        found.ok().flatten().flatten()
     }
 }
 

@@ -96,6 +96,32 @@ fn a_file_is_read_once_and_then_known() {
 }
 
 #[test]
+fn reader_finds_what_is_saved_read_and_changed_meanwhile() {
+    let home = Home::new();
+    for file in ["a", "b", "c"] {
+        home.write(file, file.as_bytes());
+    }
+    let digests = home.open();
+    let described = |file: &str| digests.catalogue.look_up(file).unwrap().unwrap();
+    digests.of(&name("a")).unwrap();
+    digests.store.save();
+    digests.of(&name("b")).unwrap();
+    let reader = digests.reader();
+    assert_eq!(reader.known_as(&described("a")), Some(digest(b"a")));
+    assert_eq!(reader.known_as(&described("b")), Some(digest(b"b")));
+    assert_eq!(reader.known_as(&described("c")), None);
+    // Saved after the reader began.
+    digests.of(&name("c")).unwrap();
+    digests.store.save();
+    for file in ["b", "c"] {
+        let expected = Some(digest(file.as_bytes()));
+        assert_eq!(reader.known_as(&described(file)), expected, "{file}");
+    }
+    home.write("a", b"other");
+    assert_eq!(reader.known_as(&described("a")), None);
+}
+
+#[test]
 fn digests_and_trees_outlive_the_node() {
     let home = Home::new();
     home.write("long", &long());

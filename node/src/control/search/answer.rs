@@ -252,8 +252,11 @@ fn whole(trace: &[TraceStep], is_out_of_budget: bool, is_full: bool) -> SearchEn
 fn end_here(search: &Search, is_full: bool) -> SearchEnd {
     match &search.here().end {
         Some(Ok(ended)) => end(*ended),
-        // Names were looked at; `refusal` tells of the rest if nothing was found.
-        Some(Err(QueryError::Handler(HandlerError::BadQuery { .. }))) => SearchEnd::Complete,
+        // Names were looked at; `refusal` tells of the rest if nothing was found. Peers answer for a handler that this
+        // node does not have.
+        Some(Err(
+            QueryError::Handler(HandlerError::BadQuery { .. }) | QueryError::NoHandler { .. },
+        )) => SearchEnd::Complete,
         Some(Err(_)) => SearchEnd::Failed,
         None if is_full => SearchEnd::Limit,
         None => SearchEnd::Deadline,

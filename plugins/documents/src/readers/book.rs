@@ -5,6 +5,7 @@ use plugin_api::Place;
 use super::{
     Container, html,
     office::inside,
+    properties,
     xml::{Piece, decoded, visit},
 };
 use crate::{
@@ -19,7 +20,9 @@ pub(super) fn read(zip: &mut Container, output: &mut Output<'_>) -> Result<(), R
     }
     let package = package(zip)?;
     let folder = package.rsplit_once('/').map_or("", |(folder, _)| folder);
-    for (number, file) in (1_u64..).zip(chapters(&zip.needed_xml(&package)?)?) {
+    let listed = zip.needed_xml(&package)?;
+    properties::of_text(&listed, output)?;
+    for (number, file) in (1_u64..).zip(chapters(&listed)?) {
         let file = inside(folder, &file);
         let bytes = match zip.bytes(&file)? {
             Some(bytes) => bytes,

@@ -13,7 +13,7 @@ use html5ever::{
 use plugin_api::Place;
 
 use super::encoded::guessed;
-use crate::output::{Output, ReadError};
+use crate::output::{Kind, Output, ReadError};
 
 /// Bytes of a page in which it may say its encoding.
 const DECLARED_IN: usize = 1024;
@@ -56,8 +56,8 @@ const BLOCKS: [&str; 34] = [
     "table",
 ];
 
-/// Reads a page. Returns true if it is UTF-8, so that it can be searched as it stands, too.
-pub(super) fn read(bytes: &[u8], output: &mut Output<'_>) -> Result<bool, ReadError> {
+/// Reads a page. One in UTF-8 can be searched as it stands, too.
+pub(super) fn read(bytes: &[u8], output: &mut Output<'_>) -> Result<Kind, ReadError> {
     let is_plain = !bytes.starts_with(b"\xef\xbb\xbf") && std::str::from_utf8(bytes).is_ok();
     let page = Page::of(&decoded(bytes));
     output.part(Place::Part("text".to_owned()))?;
@@ -66,7 +66,7 @@ pub(super) fn read(bytes: &[u8], output: &mut Output<'_>) -> Result<bool, ReadEr
         output.end_line()?;
     }
     output.text(page.text())?;
-    Ok(is_plain)
+    Ok(if is_plain { Kind::Text } else { Kind::Document })
 }
 
 /// Returns the text of a page in whatever encoding it is.

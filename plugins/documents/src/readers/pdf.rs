@@ -44,10 +44,50 @@ pub(super) fn read(mut file: File, output: &mut Output<'_>) -> Result<(), ReadEr
             output.end_line()?;
         }
     }
+    output.property("pages", &pages.len().to_string());
+    for (name, value) in information(&document) {
+        output.property(name, &value);
+    }
     if failed > 0 && failed == pages.len() {
         return Err(Reason::Damaged.into());
     }
     Ok(())
+}
+
+/// Returns title and author, if the document says them.
+fn information(document: &Document) -> Vec<(&'static str, String)> {
+    let read = || {
+        let (_, information) = document
+            .dereference(document.trailer.get(b"Info").ok()?)
+            .ok()?;
+        let information = information.as_dict().ok()?;
+        let keys = [
+            (&b"Title"[..], "title"),
+            (b"Author", "author"),
+            (b"Subject", "subject"),
+            (b"Keywords", "keywords"),
+        ];
+        let said = keys.into_iter().filter_map(|(key, name)| {
+            let (_, value) = document.dereference(information.get(key).ok()?).ok()?;
+            Some((name, decoded(value.as_str().ok()?)))
+        });
+        Some(said.collect())
+    };
+    unbroken(read).unwrap_or_default()
+}
+
+/// Returns a text of a PDF: UTF-16 with a mark, or about Latin-1.
+fn decoded(bytes: &[u8]) -> String {
+    match bytes.strip_prefix(&[0xfe, 0xff]) {
+        Some(bytes) => encoding_rs::UTF_16BE
+            .decode_without_bom_handling(bytes)
+            .0
+            .into_owned(),
+        None => encoding_rs::WINDOWS_1252
+            .decode_without_bom_handling(bytes)
+            .0
+            .into_owned(),
+    }
 }
 
 /// Runs code that panics at some documents. It runs in a worker, which has nothing that it could leave half done.

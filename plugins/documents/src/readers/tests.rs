@@ -7,8 +7,14 @@ use proptest::prelude::*;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use crate::{
-    protocol::{Decoder, Frame},
+    protocol::{Decoder, Frame, Nature},
     reason::Reason,
+};
+
+/// The nature of a file that is text as it stands.
+const TEXT: Nature = Nature {
+    is_text: true,
+    lacks_text: false,
 };
 
 /// The text of a part.
@@ -215,7 +221,7 @@ fn html_gives_what_a_reader_sees() {
         Frame::Text("A & B\nété in one line\ntwo\nthree\na b\n".to_owned())
     );
     // It is UTF-8, and searched as it stands, too.
-    assert_eq!(frames[2], Frame::Done(true));
+    assert_eq!(frames[2], Frame::Done(TEXT));
 }
 
 #[test]
@@ -226,7 +232,7 @@ fn html_in_another_encoding_is_decoded() {
     let (bytes, ..) = encoding_rs::WINDOWS_1251.encode(guessed);
     let text = "Это проверка определения кодировки текста\n";
     assert_eq!(parts(&bytes).unwrap(), [part("text", text)]);
-    assert_eq!(frames(latin).last(), Some(&Frame::Done(false)));
+    assert_eq!(frames(latin).last(), Some(&Frame::Done(Nature::default())));
 }
 
 #[test]
@@ -240,7 +246,7 @@ fn rtf_gives_its_text_alone() {
             "The walrus\n        пр\u{e9}\u{1f600}{x}\tend\n"
         )]
     );
-    assert_eq!(frames(document).last(), Some(&Frame::Done(true)));
+    assert_eq!(frames(document).last(), Some(&Frame::Done(TEXT)));
 }
 
 #[test]
@@ -276,6 +282,85 @@ fn texts_in_other_encodings_keep_their_lines() {
     assert_eq!(
         (all(&little), all(&big)),
         (text.to_owned(), text.to_owned())
+    );
+}
+
+#[test]
+fn properties_of_office_files_and_books_are_told() {
+    let core = "<cp:coreProperties><dc:title>The Walrus</dc:title><dc:creator>L. Carroll</dc:creator></cp:coreProperties>";
+    let document = zipped(&[
+        ("word/document.xml", "<w:p><w:t>text</w:t></w:p>"),
+        ("docProps/core.xml", core),
+    ]);
+    assert_eq!(
+        parts(&document).unwrap(),
+        [
+            part("document", "text\n"),
+            part("properties", "title: The Walrus\nauthor: L. Carroll\n")
+        ]
+    );
+}
+
+#[test]
+fn a_document_without_text_is_said_to_be_one() {
+    let lacking = |document: &[u8]| match frames(document).pop() {
+        Some(Frame::Done(nature)) => nature.lacks_text,
+        other => panic!("{other:?}"),
+    };
+    assert!(lacking(&pdf(&[" ", ""])) && !lacking(&pdf(&["text"])));
+    assert!(!lacking(&jpeg()) && !lacking(b"\x89PNG\r\n\x1a\n\0"));
+}
+
+/// Makes a picture of a camera, as far as its tags go.
+fn jpeg() -> Vec<u8> {
+    let mut tags = b"Exif\0\0MM\0*\0\0\0\x08\0\x03".to_vec();
+    // Make, model, and the place of the other tags; each with its type, length and place from the mark MM on.
+    tags.extend(b"\x01\x0f\0\x02\0\0\0\x05\0\0\0\x32");
+    tags.extend(b"\x01\x10\0\x02\0\0\0\x08\0\0\0\x38");
+    tags.extend(b"\x87\x69\0\x04\0\0\0\x01\0\0\0\x40");
+    tags.extend(b"\0\0\0\0");
+    tags.extend(b"Acme\0\0");
+    tags.extend(b"Walrus7\0");
+    tags.extend(b"\0\x01\x90\x03\0\x02\0\0\0\x14\0\0\0\x52\0\0\0\0");
+    tags.extend(b"2024:05:01 12:30:00\0");
+    let length = u16::try_from(tags.len() + 2).unwrap().to_be_bytes();
+    [&b"\xff\xd8\xff\xe1"[..], &length, &tags, b"\xff\xd9"].concat()
+}
+
+#[test]
+fn picture_gives_what_its_camera_wrote() {
+    assert_eq!(
+        parts(&jpeg()).unwrap(),
+        [part(
+            "properties",
+            "taken: 2024-05-01 12:30:00\ncamera: Acme\ncamera: Walrus7\n"
+        )]
+    );
+}
+
+#[test]
+fn music_gives_its_tags() {
+    let mut tags = Vec::new();
+    for (frame, text) in [
+        (b"TPE1", "The Walrus"),
+        (b"TALB", "Sea Songs"),
+        (b"TIT2", "Tusks"),
+    ] {
+        let length = u32::try_from(text.len() + 1).unwrap().to_be_bytes();
+        tags.extend([&frame[..], &length, &[0, 0, 0], text.as_bytes()].concat());
+    }
+    let length = u8::try_from(tags.len()).unwrap();
+    let head = [&b"ID3\x03\0\0\0\0\0"[..], &[length]].concat();
+    // Two frames of MPEG without sound.
+    let mut sound = vec![0xff, 0xfb, 0x90, 0x64];
+    sound.resize(417, 0);
+    let file = [head, tags, sound.clone(), sound].concat();
+    assert_eq!(
+        parts(&file).unwrap(),
+        [part(
+            "properties",
+            "artist: The Walrus\nalbum: Sea Songs\ntitle: Tusks\n"
+        )]
     );
 }
 
@@ -332,7 +417,8 @@ fn pdf_gives_lines_of_its_pages_with_words_joined() {
         parts(&document).unwrap(),
         [
             (Place::Page(1), "The walrus and\n".to_owned()),
-            (Place::Page(2), "a hyphenated\nword\nends\n".to_owned())
+            (Place::Page(2), "a hyphenated\nword\nends\n".to_owned()),
+            part("properties", "pages: 2\n")
         ]
     );
 }
@@ -410,6 +496,7 @@ fn all() -> Vec<Vec<u8>> {
             ("content.xml", "<a><text:p>b</text:p></a>"),
         ]),
         b"<!doctype html><p>page".to_vec(),
+        jpeg(),
     ]
 }
 
@@ -418,7 +505,7 @@ proptest! {
 
     #[test]
     fn a_mutated_document_has_an_end(
-        which in 0usize..4,
+        which in 0usize..5,
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
         cut in proptest::option::of(any::<prop::sample::Index>()),
     ) {

@@ -16,17 +16,17 @@ use std::{
 };
 
 use node_wire::{
-    About, Digest, Fault, Find, FindHit, FindWanted, Found, PeerUrl, ShareName, Value,
+    About, Digest, Fault, Find, FindHit, FindWanted, Found, FoundEnd, PeerUrl, ShareName, Value,
     limits::{FIND_HITS_MAX, FIND_NAMES_MAX, FIND_PEERS_MAX},
     query::{self, CONTENTS_HANDLER, DEFAULT_HANDLER},
 };
-use plugin_api::FileInfo;
+use plugin_api::{FileInfo, Files};
 use tokio::time::timeout;
 
 use crate::{
     client::PeerKind,
     clock::now,
-    handlers,
+    handlers::{self, behind},
     server::{
         Context,
         answer::{Answer, Answered},
@@ -47,7 +47,7 @@ const QUERY_DIGESTS_TIME: Duration = Duration::from_millis(500);
 /// Longest file that is read at once because it matches a query, in bytes.
 const QUERY_DIGEST_MAX: u64 = 1 << 20;
 
-/// Most files of which a query is answered.
+/// Most files that are looked for at a time: of more, those behind the name of the page.
 const QUERY_FILES_MAX: usize = 200_000;
 
 pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Value]) -> Answered {
@@ -224,7 +224,7 @@ async fn by_query(
     limit: usize,
 ) -> Result<Found, Fault> {
     let reader = Arc::clone(context);
-    let files = long(context, move || matching(&reader, &query, after.as_deref())).await??;
+    let (files, end) = long(context, move || matching(&reader, &query, after.as_deref())).await??;
     let wanted = |file: &FileInfo| FileAsked {
         name: file.name.clone(),
         size: Some(file.size),
@@ -233,36 +233,49 @@ async fn by_query(
     let permitted = context.policy.hits(asker, files, limit + 1, wanted).await;
     let mut files = permitted.hits;
     let limit = fitting(&files).min(limit);
-    let more = files.len() > limit || (!permitted.is_whole && !files.is_empty());
+    let is_last = files.len() <= limit && permitted.is_whole && end != FoundEnd::Limit;
+    let more = !is_last && !files.is_empty();
     files.truncate(limit);
     let reader = Arc::clone(context);
     let hits = long(context, move || with_digests(&reader, files));
     Ok(Found {
         hits: hits.await?,
         more,
+        end: if more { FoundEnd::Complete } else { end },
         ..Found::default()
     })
 }
 
-/// Returns the files that match a query, in the order of their names, behind a name.
-fn matching(context: &Context, query: &str, after: Option<&str>) -> Result<Vec<FileInfo>, Fault> {
-    let wanted = handlers::Bounds {
-        limit: QUERY_FILES_MAX,
-        excerpts: 0,
-        bytes: usize::MAX,
-        deadline: now() + QUERY_TIME,
-        asker: handlers::Asker::Stranger,
+/// Returns the files that match a query, in the order of their names, behind a name, and whether these are all.
+fn matching(
+    context: &Context,
+    query: &str,
+    after: Option<&str>,
+) -> Result<(Vec<FileInfo>, FoundEnd), Fault> {
+    let answer = |files: &Arc<dyn Files>| {
+        let wanted = handlers::Bounds {
+            limit: QUERY_FILES_MAX,
+            excerpts: 0,
+            bytes: usize::MAX,
+            deadline: now() + QUERY_TIME,
+            asker: handlers::Asker::Stranger,
+        };
+        let answer = context.handlers.answer(files, query, wanted);
+        answer.map_err(|error| Fault::invalid_params(&error.for_stranger()))
     };
-    let answer = context
-        .handlers
-        .answer(&context.files(), query, wanted)
-        .map_err(|error| Fault::invalid_params(&error.for_stranger()))?;
+    let files = context.files();
+    let all = answer(&files)?;
+    let answer = match after {
+        Some(after) if all.end == FoundEnd::Limit => answer(&behind(after, &files))?,
+        _ => all,
+    };
+    let end = answer.end;
     let mut files: Vec<_> = answer.hits.into_iter().map(|hit| hit.file).collect();
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    let behind = after.map_or(0, |after| {
+    let first = after.map_or(0, |after| {
         files.partition_point(|file| *file.name <= *after)
     });
-    Ok(files.split_off(behind))
+    Ok((files.split_off(first), end))
 }
 
 fn with_digests(context: &Context, files: Vec<FileInfo>) -> Vec<FindHit> {

@@ -30,8 +30,11 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
 ];
 
 const STYLE: &str = "\
-:root{color-scheme:light dark;--line:#8886;--action:#1a5fb4}
-body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:0 auto;padding:1rem}
+:root{color-scheme:light dark;--back:#fff;--text:#1b1b1f;--link:#1a5fb4;--line:#8886;--action:#1a5fb4}
+@media (prefers-color-scheme:dark){:root{--back:#16161a;--text:#eeeef0;--link:#8ab4f8}}
+html{background:var(--back);color:var(--text)}
+a{color:var(--link)}
+body{background:var(--back);color:var(--text);font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:0 auto;padding:1rem}
 h1{font-size:1.5rem;overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%;table-layout:fixed}
 th,td{text-align:left;padding:.4rem .5rem .4rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere;vertical-align:top}
