@@ -137,7 +137,7 @@ impl Standing {
         };
         let found = matches(context, asker, query, Some(names)).await?;
         let end = found.end;
-        let hits = tell_of(context, asker, found.hits, room).await?;
+        let hits = tell_of(context, asker, found.hits, CALM, room).await?;
         if hits.is_empty() && end == FoundEnd::Complete {
             return Ok(None);
         }
@@ -173,7 +173,7 @@ impl Standing {
             None => Place::At(from),
         };
         self.has_moved = true;
-        let hits = tell_of(context, asker, hits, room).await?;
+        let hits = tell_of(context, asker, hits, Duration::ZERO, room).await?;
         Ok(self.told(context, hits, found.end))
     }
 
@@ -293,11 +293,13 @@ async fn matches(
     }
 }
 
-/// Returns those of the hits that the asker may hear of and whose digests are known. The others are told of later.
+/// Returns those of the hits that the asker may hear of, whose digests are known, and that did not change for `rest`. The
+/// others are told of later.
 async fn tell_of(
     context: &Arc<Context>,
     asker: Option<&Asker>,
     hits: Vec<Hit>,
+    rest: Duration,
     room: &mut Room,
 ) -> Result<Vec<FindHit>, Fault> {
     let hits = match asker {
@@ -318,7 +320,7 @@ async fn tell_of(
     let described = long(context, move || {
         let until = now() + DIGESTS_TIME;
         hits.into_iter()
-            .map(|hit| describe(&reader, hit, until))
+            .map(|hit| describe(&reader, hit, rest, until))
             .collect::<Vec<_>>()
     });
     let mut told = Vec::new();
@@ -338,9 +340,14 @@ async fn tell_of(
 }
 
 /// Describes a hit, or gives its name if its digest is not known yet, or it is being written. Blocks.
-fn describe(context: &Context, hit: Hit, until: Instant) -> Result<FindHit, String> {
+fn describe(
+    context: &Context,
+    hit: Hit,
+    rest: Duration,
+    until: Instant,
+) -> Result<FindHit, String> {
     let age = hit.file.modified.map(|modified| modified.elapsed());
-    let is_being_written = age.is_some_and(|age| age.is_ok_and(|age| age < CALM));
+    let is_being_written = age.is_some_and(|age| age.is_ok_and(|age| age < rest));
     let digest = digest_of(context, &hit.file, until);
     let Some(digest) = digest.filter(|_| !is_being_written) else {
         return Err(hit.file.name);
