@@ -187,11 +187,10 @@ fn each_content_is_told_once_over_kills_of_either_side() {
             is_there.then_some(()).ok_or_else(|| format!("{seen:?}"))
         });
         if round % 2 == 0 {
-            // It has another port now, and finds its peer itself.
-            holder = holder.kill().args(["--peer", &watcher.url]).start();
-        } else {
-            watcher = watcher.kill().args(["--peer", &holder.url]).start();
+            holder = holder.kill().start();
         }
+        // The holder may have another port now.
+        watcher = watcher.kill().args(["--peer", &holder.url]).start();
     }
     let mut names: Vec<_> = seen.iter().map(|(_, name)| name.clone()).collect();
     names.sort();
