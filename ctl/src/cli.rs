@@ -92,6 +92,7 @@ pub(crate) enum Command {
     Transfers(TransfersArgs),
     Search(SearchArgs),
     Grep(GrepArgs),
+    Watch(WatchArgs),
     Hello(HelloArgs),
     Invite(InviteArgs),
     Peers(PeersArgs),
@@ -235,6 +236,48 @@ pub(crate) struct SearchArgs {
     /// Ask all nodes that can be reached, also unlikely ones, and chapter peers for an exact name
     #[arg(long)]
     pub(crate) sure: bool,
+}
+
+/// Show what matches a query, now and as it comes: each content once, over restarts.
+///
+/// The node keeps the watch and has its peers tell of new matches; it goes on while this command does not run, and the next
+/// `ctl watch` of the same query shows what came meanwhile. Each match is a line: name, size, node. With --json, each is one
+/// line of type match. It goes on until Ctrl-C, or until --count matches were shown; --remove ends the watch itself.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl watch '*.pdf'                              until Ctrl-C
+  ctl watch text:invoice --new-only --json       only what comes from now on
+  ctl watch 'ext:jpg after:7d' --fetch           the node fetches it, also later
+  ctl watch '*.log' --exec 'cat >> matches.jsonl'
+  ctl watch --list
+  ctl watch --remove 3
+
+The command of --exec runs once a match, after the match is shown, one at a time. It gets the match as a line of JSON on
+standard input, and as SIXHOP_MATCH_NAME, SIXHOP_MATCH_DIGEST, SIXHOP_MATCH_SIZE, SIXHOP_MATCH_NODE, SIXHOP_MATCH_NUMBER
+and SIXHOP_MATCH_QUERY in its environment.")]
+pub(crate) struct WatchArgs {
+    /// The query: [handler:]text
+    #[arg(value_name = "QUERY", required_unless_present_any = ["list", "remove"])]
+    pub(crate) words: Vec<String>,
+    /// Leave out what a node has when it is first asked
+    #[arg(long)]
+    pub(crate) new_only: bool,
+    /// Have the node fetch what matches into its share, now and later
+    #[arg(long)]
+    pub(crate) fetch: bool,
+    /// Run this command of the shell for each match
+    #[arg(long, value_name = "CMD")]
+    pub(crate) exec: Option<String>,
+    /// Stop after this many matches
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// List the queries that stand
+    #[arg(long, conflicts_with_all = ["words", "remove", "new_only", "fetch", "exec", "count"])]
+    pub(crate) list: bool,
+    /// End the watch of this number
+    #[arg(long, value_name = "ID", conflicts_with_all = ["words", "new_only", "fetch", "exec", "count"])]
+    pub(crate) remove: Option<u64>,
 }
 
 /// Find lines that match a regular expression, here and at the peers.
@@ -916,6 +959,13 @@ impl GlobalArgs {
             verbosity,
             color: self.color,
         }
+    }
+}
+
+impl WatchArgs {
+    /// Returns the query: words that the shell has taken apart are one query.
+    pub(crate) fn query(&self) -> String {
+        self.words.join(" ")
     }
 }
 

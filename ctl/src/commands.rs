@@ -35,6 +35,7 @@ pub(crate) mod transfers;
 pub(crate) mod ui;
 #[cfg(feature = "embedded")]
 pub(crate) mod up;
+mod watch;
 pub(crate) mod welcome;
 
 use std::path::PathBuf;
@@ -61,6 +62,7 @@ pub(crate) fn execute(
         Command::Cat(args) => runtime.block_on(cat::run(args, context)),
         Command::Transfers(args) => runtime.block_on(transfers::run(args.action, context)),
         Command::Search(args) => runtime.block_on(search::run(args, context)),
+        Command::Watch(args) => runtime.block_on(watch::run(args, context)),
         Command::Grep(args) => runtime.block_on(grep::run(args, context)),
         Command::Hello(args) => runtime.block_on(hello::run(args, context)),
         Command::Invite(_) => runtime.block_on(invite::run(context)),

@@ -16,6 +16,7 @@ mod calls;
 mod channel;
 mod search;
 mod secret;
+mod watch;
 
 use std::{
     path::{Path, PathBuf},
@@ -126,6 +127,10 @@ impl Connection {
     /// Returns the place where the node listens for controllers.
     pub(crate) fn place(&self) -> Place {
         self.callee.place.clone()
+    }
+
+    fn http(&self) -> &HttpClient<RpcLogger<RpcService<Channel>>> {
+        &self.http
     }
 
     /// Opens a connection over WebSocket, for messages that the node sends by itself.

@@ -36,6 +36,7 @@ mod server;
 mod share;
 mod ticket;
 mod token;
+mod watch;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -53,6 +54,7 @@ use node_api::{
     share::ShareServer,
     ticket::TicketsServer,
     token::TokensServer,
+    watch::WatchesServer,
 };
 use node_base::events::Event;
 use node_core::node::Node;
@@ -97,7 +99,8 @@ impl Owner {
             SearchStreamServer::into_rpc(self.clone()).into(),
             ShareServer::into_rpc(self.clone()).into(),
             TicketsServer::into_rpc(self.clone()).into(),
-            TokensServer::into_rpc(self).into(),
+            TokensServer::into_rpc(self.clone()).into(),
+            WatchesServer::into_rpc(self).into(),
         ];
         for part in parts {
             let part: jsonrpsee::Methods = part;

@@ -181,7 +181,7 @@ fn the_watch_fetches_what_appears_at_a_peer() {
         let watching = scope.spawn(|| {
             ctl(near.home())
                 .current_dir(repository())
-                .args(["run", "scripts/watch.rhai", "*.txt", "0.1", "2"])
+                .args(["run", "scripts/watch.rhai", "*.txt", "2"])
                 .run()
         });
         wait_until("the first file is fetched", Duration::from_secs(30), || {

@@ -66,7 +66,7 @@ fn streams_are_lines_of_the_documented_shape() {
     let to = node.home().root().join("out");
     fs::create_dir(&to).unwrap();
     let to = to.display().to_string();
-    let runs: [(&[&str], i32, &str); 11] = [
+    let runs: [(&[&str], i32, &str); 12] = [
         (&["search", "annual"], 0, "search"),
         (&["search", "*.txt", "--trace"], 0, "search"),
         (&["search", "no such thing"], 3, "search"),
@@ -77,6 +77,7 @@ fn streams_are_lines_of_the_documented_shape() {
         (&["fetch", "d/"], 0, "fetch"),
         (&["fetch", "no-such.txt"], 3, "fetch"),
         (&["fetch", "today.txt", "--to", &to], 0, "fetch"),
+        (&["watch", "annual", "--count", "1"], 0, "watch"),
         (&["events", "--since", "0", "--limit", "5"], 0, "events"),
     ];
     for (args, code, definition) in runs {
@@ -90,7 +91,7 @@ fn streams_are_lines_of_the_documented_shape() {
 fn objects_have_the_documented_shape() {
     let (node, peer) = two_nodes();
     let id = "1".repeat(64);
-    let runs: [(&[&str], &str); 27] = [
+    let runs: [(&[&str], &str); 30] = [
         (&["status"], "status"),
         (&["doctor"], "doctor"),
         (&["peers"], "peers"),
@@ -110,6 +111,9 @@ fn objects_have_the_documented_shape() {
         (&["ask", "--max", "1M"], "share-add"),
         (&["share", "ls"], "share"),
         (&["token", "rm", "a"], "removed"),
+        (&["watch", "*.txt", "--count", "1"], "watch"),
+        (&["watch", "--list"], "watch-list"),
+        (&["watch", "--remove", "1"], "removed"),
         (&["cache", "ls"], "cache"),
         (&["cache", "clear"], "cache-clear"),
         (&["plugin", "ls"], "plugin"),

@@ -80,5 +80,6 @@ mod tokens;
 mod transfers;
 mod ui;
 mod unprefixed;
+mod watches;
 mod world;
 mod xml;

@@ -151,6 +151,16 @@ const WAYS: &[Way] = &[
         ))
     }),
     ("sixhop.summary", |node, name, _| summarized(node, name)),
+    ("sixhop.watch", |node, name, _| {
+        let query = ("query".to_owned(), Xml::text(format!("name:{name}")));
+        let watches = Xml::List(vec![Xml::Map(vec![query])]);
+        let call = Xml::Map(vec![("watches".to_owned(), watches)]);
+        let answer = xmlrpc::call(&node.url, "sixhop.watch", &[call]);
+        match answer.as_ref().ok().and_then(|answer| answer.get("told")) {
+            Some(Xml::List(told)) => hits_of(&told[0]),
+            _ => format!("{answer:?}"),
+        }
+    }),
 ];
 
 /// Returns the word of a summary's filter on a name, as docs/protocol/searching.md defines it.

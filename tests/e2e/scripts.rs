@@ -23,7 +23,12 @@ fn the_tour_fetches_a_file_over_two_hops() {
         .expect_code(0);
     println!("{}", tour.stdout);
     assert!(tour.stdout.lines().count() >= 5, "{}", tour.stdout);
-    for word in ["hello", "found recipe.txt, 26 bytes", "two hops"] {
+    for word in [
+        "hello",
+        "found recipe.txt, 26 bytes",
+        "two hops",
+        "line 2: bake the bread",
+    ] {
         assert!(
             tour.stdout.to_lowercase().contains(word),
             "no {word} in {}",

@@ -564,7 +564,7 @@ impl Connection {
         cancelled.ok()?.ok()
     }
 
-    fn sorted_out<T>(
+    pub(super) fn sorted_out<T>(
         &self,
         answer: Result<T, jsonrpsee::core::ClientError>,
     ) -> Result<T, CtlError> {

@@ -1,4 +1,4 @@
-//! Hooks: `on`, `every`, `wait` and their queue.
+//! Hooks: `on`, `on_match`, `every`, `wait` and their queue.
 //!
 //! # Participants
 //! The *table* has the listeners and the timers. A *follower* for each node that is listened to puts the events that
@@ -16,6 +16,7 @@
 
 mod deliver;
 mod feed;
+mod matches;
 mod table;
 mod verbs;
 
@@ -38,6 +39,7 @@ use tokio::{
 pub(super) use self::{deliver::deliver, feed::Origin, verbs::register};
 use self::{
     feed::{Feed, Place},
+    matches::UntakenMatch,
     table::{Pattern, Table},
 };
 use crate::{error::CtlError, output::Output};
@@ -61,6 +63,8 @@ pub(super) struct Hooks {
     sender: mpsc::Sender<Queued>,
     queue: WaitingMutex<mpsc::Receiver<Queued>>,
     followers: Mutex<HashMap<NodeKey, JoinHandle<()>>>,
+    /// The followers of watches, by the handles of their functions.
+    watching: Mutex<HashMap<i64, JoinHandle<()>>>,
     /// The feeds of `wait` that are not in use.
     waits: Mutex<HashMap<NodeKey, Feed>>,
     stopped: AtomicBool,
@@ -72,6 +76,8 @@ pub(super) struct Hooks {
 enum Queued {
     /// Something happened that these listeners want to hear of.
     Event(Vec<i64>, node_api::events::Event),
+    /// A content matches a query.
+    Match(Box<UntakenMatch>),
     /// The node has ended, so nothing happens there any more.
     Over(NodeKey),
     /// The node cannot be listened to.
@@ -88,6 +94,7 @@ impl Hooks {
             sender,
             queue: WaitingMutex::new(queue),
             followers: Mutex::default(),
+            watching: Mutex::default(),
             waits: Mutex::default(),
             stopped: AtomicBool::new(false),
             begun: u64::try_from(begun).unwrap_or(u64::MAX),
@@ -129,8 +136,9 @@ impl Hooks {
 
     /// Ends the followers.
     pub(super) async fn end(&self) {
-        let followers = std::mem::take(&mut *lock(&self.followers));
-        for (_, follower) in followers {
+        let followers = std::mem::take(&mut *lock(&self.followers)).into_values();
+        let watching = std::mem::take(&mut *lock(&self.watching)).into_values();
+        for follower in followers.chain(watching) {
             follower.abort();
             // It was cut off, which is what was wanted.
             let _ = follower.await;

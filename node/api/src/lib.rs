@@ -41,6 +41,7 @@ pub mod search;
 pub mod share;
 pub mod ticket;
 pub mod token;
+pub mod watch;
 
 /// Version of this contract. The first number changes when a client that
 /// follows the conventions above would break.

@@ -127,6 +127,7 @@ fn all(schemas: &mut SchemaGenerator) -> Vec<Method> {
         crate::share::describe,
         crate::ticket::describe,
         crate::token::describe,
+        crate::watch::describe,
     ];
     namespaces
         .iter()

@@ -98,6 +98,10 @@ counters! {
     summaries_received,
     /// Calls of `sixhop.summary` made to peers.
     summaries_sent,
+    /// Calls of `sixhop.watch` received.
+    watches_received,
+    /// Calls of `sixhop.watch` made to peers.
+    watches_sent,
     /// Requests and walks refused because their sender had asked too much.
     requests_over_quota,
     /// Requests refused before any method saw them.

@@ -65,6 +65,7 @@ const NAMES: &[&str] = &[
     "share",
     "tickets",
     "tokens",
+    "watches",
 ];
 
 /// Files of which one is in each state directory.
@@ -257,6 +258,20 @@ impl StateDir {
                 .inspect_err(|_| drop(fs::remove_file(&new)))
         });
         replaced.map_err(|error| StateError { path, error })
+    }
+
+    /// Opens the file `name` to write behind its end, making it if it is not there.
+    ///
+    /// # Errors
+    /// Errors if it cannot be opened.
+    pub fn append_to(&self, name: &str) -> Result<File, StateError> {
+        let path = self.file(name);
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        files::make_file_private(&mut options);
+        let opened = options.open(&path);
+        self.made.fetch_add(1, Ordering::SeqCst);
+        opened.map_err(|error| StateError { path, error })
     }
 
     /// Makes the file `name` with `text`, whole or not at all, unless it is there

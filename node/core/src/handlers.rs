@@ -19,10 +19,11 @@ mod extensions;
 mod filtered;
 mod hits;
 mod live;
+mod named;
 mod plugins;
 mod watch;
 
-use std::{sync::Arc, time::SystemTime};
+use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
 use node_overlay::{LocalHandlers, QueryKeys};
 use node_wire::query::{self, CONTENTS_HANDLER, DEFAULT_HANDLER, ParsedQuery, Quotes, SyntaxError};
@@ -39,7 +40,7 @@ pub use self::{
     plugins::Plugins,
     watch::watch_plugins,
 };
-use self::{both::Both, filtered::filtered};
+use self::{both::Both, filtered::filtered, named::NamedFiles};
 use crate::threads::{Place, ThreadError, Threads};
 
 /// The reason why a query was not answered.
@@ -196,6 +197,33 @@ impl Handlers {
     ) -> Result<Answer, QueryError> {
         let asked = self.read(files, query)?;
         Ok(answer::collect(&asked, wanted)?)
+    }
+
+    /// Answers `query` with the files that it means, without those that fit nearly: of these names, or of all. Blocks.
+    ///
+    /// # Errors
+    /// [`QueryError`] when nobody can answer it.
+    pub(crate) fn meant(
+        &self,
+        files: &Arc<dyn Files>,
+        query: &str,
+        names: Option<&BTreeSet<String>>,
+        wanted: Bounds,
+    ) -> Result<Answer, QueryError> {
+        let is_meant = self.name_check(query);
+        let view = names.map_or_else(
+            || Arc::clone(files),
+            |names| NamedFiles::of(files, names.clone()),
+        );
+        let mut answer = self.answer(&view, query, wanted)?;
+        answer.hits.retain(|hit| {
+            let name = &hit.file.name;
+            // A match in the content is no name that fits nearly.
+            let is_near =
+                hit.excerpt.is_none() && is_meant.as_ref().is_some_and(|fits| !fits(name));
+            !is_near && names.is_none_or(|names| names.contains(name))
+        });
+        Ok(answer)
     }
 
     /// Returns the threads on which the owner is answered.

@@ -14,6 +14,7 @@
 //! - [`transfer`]: fetching a file into the share.
 //! - [`tickets`]: links for people without Sixhop.
 //! - [`server`]: the peer port: its front with the limits, routes, methods.
+//! - [`watches`]: the owner's queries that stand, here and at the peers.
 //! - [`node`]: putting the rooms together: start, stop.
 //!
 //! A query comes in through `server`, asks the overlay, which asks others through the
@@ -39,6 +40,7 @@ pub mod search;
 pub mod server;
 pub mod tickets;
 pub mod transfer;
+pub mod watches;
 
 use node_base::{bucket, clock, counters, disk, events, pace, rate, secret, state, sync, threads};
 use node_overlay as overlay;

@@ -57,6 +57,7 @@ use crate::{
     threads::Threads,
     tickets::{Tickets, TicketsError},
     transfer::{Ids, Records, Transfers},
+    watches::{Asking, Watches},
 };
 
 /// Longest time that a start waits for the first look at the share.
@@ -168,6 +169,9 @@ pub enum NodeError {
     /// The saved digests broke while they were opened.
     #[error("the saved digests cannot be opened: {0}")]
     Digests(#[source] io::Error),
+    /// The watches broke while they were read.
+    #[error("the watches cannot be read: {0}")]
+    Watches(#[source] io::Error),
     /// The links cannot be read.
     #[error(transparent)]
     Tickets(#[from] TicketsError),
@@ -238,6 +242,7 @@ pub struct WebPort {
 pub struct Node {
     pub(crate) context: Arc<Context>,
     events: Arc<EventLog>,
+    watches: Arc<Watches>,
     address: SocketAddr,
     tickets: Tickets,
     web: Option<WebPort>,
@@ -245,7 +250,7 @@ pub struct Node {
     download_rate: Rate,
     cancel: CancellationToken,
     tasks: TaskTracker,
-    _subscriptions: [Subscription<ChangeSet>; 3],
+    _subscriptions: [Subscription<ChangeSet>; 4],
 }
 
 impl Node {
@@ -254,15 +259,8 @@ impl Node {
     /// # Errors
     /// Errors if its share or its address cannot be used.
     pub async fn start(options: NodeOptions) -> Result<Node, NodeError> {
-        let NodeOptions {
-            settings,
-            state,
-            secret,
-            extensions,
-            network_key,
-            providers,
-        } = options;
-        let ground = Ground::new(state);
+        let settings = options.settings;
+        let ground = Ground::new(options.state);
         let (key, tls, pins) = ground.identity()?;
         let (share, saved) = ground.share(settings.share, settings.configuration).await?;
         let ports = Ports::bind(settings.listen, settings.web).await?;
@@ -271,14 +269,16 @@ impl Node {
         let cache = ground.cache(settings.cache_size).await?;
         let catalogue = Catalogue::new(&share);
         let digests = ground.digests(&catalogue).await?;
-        let policy = ground.policy(&extensions).await?;
-        let handlers = Arc::new(ground.handlers(extensions, &catalogue)?);
+        let policy = ground.policy(&options.extensions).await?;
+        let handlers = Arc::new(ground.handlers(options.extensions, &catalogue)?);
         let names = OwnNames::of(own.main(), &settings.allow_hosts);
         let standing = standing(key, &pins, &own, &handlers);
         let rates = ground.rates(settings.upload_rate, settings.download_rate);
-        let client = ground.client((tls.clone(), pins), network_key.clone(), &rates);
-        let overlay = ground.overlay(standing.named(settings.name), own, client, providers);
+        let client = ground.client((tls.clone(), pins), options.network_key.clone(), &rates);
+        let standing = standing.named(settings.name);
+        let overlay = ground.overlay(standing, own, client, options.providers);
         let transfers = ground.transfers(&share, &digests, saved, &overlay);
+        let watches = ground.watches().await?;
         let context = Context {
             answering: server::answering(),
             keeper: ground.keeper(&catalogue),
@@ -292,7 +292,7 @@ impl Node {
             handlers,
             policy,
             names,
-            network: network_key,
+            network: options.network_key,
             passes: Passes::default(),
             tls,
             quotas: Quotas::default(),
@@ -301,14 +301,15 @@ impl Node {
             searches: Searches::default(),
             passing: Passing::default(),
             summary: Arc::default(),
+            watches: Arc::default(),
             overlay,
             transfers,
             counters: ground.counters,
-            secret,
+            secret: options.secret,
             bodies: server::body_budget(),
         };
-        let events = (ground.events, tickets);
-        let node = Node::of(context, events, &ports, rates.download.clone());
+        let parts = (ground.events, tickets, watches);
+        let node = Node::of(context, parts, &ports, rates.download.clone());
         node.tasks.spawn(rates.follow(node.cancel.clone()));
         node.begin(ports, ground.state, settings.peers).await;
         Ok(node)
@@ -317,7 +318,7 @@ impl Node {
     /// Creates a node whose tasks have not begun.
     fn of(
         context: Context,
-        (events, tickets): (Arc<EventLog>, Tickets),
+        (events, tickets, watches): (Arc<EventLog>, Tickets, Arc<Watches>),
         ports: &Ports,
         download_rate: Rate,
     ) -> Node {
@@ -325,6 +326,7 @@ impl Node {
             _subscriptions: subscriptions(&context),
             context: Arc::new(context),
             events,
+            watches,
             address: ports.address,
             tickets,
             web: ports.web.as_ref().map(|(_, port)| port.clone()),
@@ -349,6 +351,12 @@ impl Node {
     #[must_use]
     pub fn events(&self) -> &Arc<EventLog> {
         &self.events
+    }
+
+    /// Returns the queries that stand.
+    #[must_use]
+    pub fn watches(&self) -> &Arc<Watches> {
+        &self.watches
     }
 
     /// Returns the address on which it listens.
@@ -395,6 +403,7 @@ impl Node {
         }
         self.tasks.close();
         self.tasks.wait().await;
+        self.watches.stopped().await;
         self.context.keepers.close();
         self.context.keepers.wait().await;
     }
@@ -404,6 +413,8 @@ impl Node {
         self.cancel.cancel();
         self.context.searches.clear();
         self.context.summary.close();
+        self.context.watches.close();
+        self.watches.close();
         self.context.transfers.cancel_all();
     }
 
@@ -438,6 +449,8 @@ impl Node {
         self.tasks.spawn(introducer.run(self.cancel.clone()));
         let poller = Poller::new(Arc::clone(&self.context.overlay));
         self.tasks.spawn(poller.run(self.cancel.clone()));
+        let asking = Asking::new(Arc::clone(&self.context), Arc::clone(&self.watches));
+        self.tasks.spawn(asking.run(self.cancel.clone()));
         let (catalogue, digests) = (&self.context.catalogue, &self.context.digests);
         let summary = Arc::clone(&self.context.summary).run(
             Arc::clone(catalogue),
@@ -561,6 +574,15 @@ impl Ground {
             .map_err(|error| NodeError::Digests(io::Error::other(error)))
     }
 
+    async fn watches(&self) -> Result<Arc<Watches>, NodeError> {
+        let (state, _, events) = self.clones();
+        let disk = self.disk.clone();
+        let loaded = self.disk.run(move || Watches::load(&state, disk, events));
+        loaded
+            .await
+            .map_err(|error| NodeError::Watches(io::Error::other(error)))
+    }
+
     fn keeper(&self, catalogue: &Arc<Catalogue>) -> Arc<Keeper> {
         let (state, _, events) = self.clones();
         Keeper::new(Arc::clone(catalogue), state, events)
@@ -640,14 +662,15 @@ impl Ground {
     }
 }
 
-/// Has the digests, the summary and the handlers hear of changes in the share.
-fn subscriptions(context: &Context) -> [Subscription<ChangeSet>; 3] {
+/// Has the digests, the summary, the watches and the handlers hear of changes in the share.
+fn subscriptions(context: &Context) -> [Subscription<ChangeSet>; 4] {
     let (digests, handlers) = (Arc::clone(&context.digests), Arc::clone(&context.handlers));
-    let summary = Arc::clone(&context.summary);
+    let (summary, watches) = (Arc::clone(&context.summary), Arc::clone(&context.watches));
     let catalogue = &context.catalogue;
     [
         catalogue.subscribe(move |changes| digests.changed(changes)),
         catalogue.subscribe(move |_| summary.share_changed()),
+        catalogue.subscribe(move |changes| watches.share_changed(changes)),
         catalogue.subscribe(move |changes| tell_handlers(&handlers, changes)),
     ]
 }

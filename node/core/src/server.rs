@@ -51,6 +51,7 @@ mod summary;
 mod tee;
 mod unread;
 mod upload;
+pub(crate) mod watches;
 mod web;
 
 use std::sync::Arc;
@@ -72,6 +73,7 @@ pub use self::{
     searches::Searches,
     summary::OwnSummary,
     upload::Uploads,
+    watches::OwnWatches,
 };
 pub(crate) use self::{
     locate::locate, passes::Passes, policy::look_at_policy, web::front as web_front,
@@ -134,6 +136,8 @@ pub(crate) struct Context {
     pub(crate) passing: Passing,
     /// The summary of the files, in few bytes.
     pub(crate) summary: Arc<OwnSummary>,
+    /// The queries of others that stand here.
+    pub(crate) watches: Arc<OwnWatches>,
     /// The peers.
     pub(crate) overlay: Arc<Overlay>,
     /// The fetches.

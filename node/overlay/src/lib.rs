@@ -543,6 +543,22 @@ impl Overlay {
         (is_met && entry.kind == Some(PeerKind::Sixhop)).then(|| entry.url.clone())
     }
 
+    /// Returns the peers that may be called now: not those that rest after a failure.
+    #[must_use]
+    pub fn to_call(&self) -> Vec<PeerEntry> {
+        self.peers().to_ask(&[], now())
+    }
+
+    /// Notes that a peer answered a call that somebody above made.
+    pub fn has_answered(&self, peer: &PeerUrl, kind: PeerKind) {
+        self.answered(peer, kind, None);
+    }
+
+    /// Notes that a call that somebody above made to a peer failed.
+    pub fn has_failed(&self, peer: &PeerUrl, error: &CallError) {
+        self.failed(peer, error);
+    }
+
     /// Notes that a peer could not be reached; the third time drops it. One that
     /// answered, with something that cannot be read, was reached.
     fn failed(&self, peer: &PeerUrl, error: &CallError) {

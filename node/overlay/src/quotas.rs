@@ -94,7 +94,7 @@ impl Cost {
     #[must_use]
     pub fn of_method(method: &str) -> Cost {
         match method {
-            names::FIND | names::MORE | names::SUMMARY => Cost::Search,
+            names::FIND | names::MORE | names::SUMMARY | names::WATCH => Cost::Search,
             names::INTRODUCE | names::FETCH => Cost::Proof,
             _ => Cost::Call,
         }

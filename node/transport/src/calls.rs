@@ -8,11 +8,12 @@ use std::{
 
 use bytes::Bytes;
 use node_wire::{
-    Budget, Find, Found, Introduce, Introduced, More, Summarize, Summary, Value,
+    Budget, Find, Found, Introduce, Introduced, More, Summarize, Summary, Value, Watch, WatchNews,
     bundle::BundleError,
-    fault::{ACCESS_DENIED, Fault, MissReason},
-    limits::{FIND_ANSWER_MAX, SMALL_ANSWER_MAX, SUMMARY_ANSWER_MAX},
+    fault::{ACCESS_DENIED, BUSY, Fault, MissReason},
+    limits::{FIND_ANSWER_MAX, SMALL_ANSWER_MAX, SUMMARY_ANSWER_MAX, WATCH_ANSWER_MAX},
     messages::{Hello, Query},
+    methods::WATCH,
     node_id::Nonce,
     peer_url::PeerUrl,
     query_answer::AnswerError,
@@ -36,6 +37,9 @@ use node_wire::pieces::TreeError;
 
 /// Most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 4;
+
+/// The pause before a node is asked again that has no place for more watches.
+const WATCH_BUSY: Duration = Duration::from_secs(60);
 
 /// Longest answer to `hello`, in bytes.
 const HELLO_ANSWER_MAX: usize = 8 * 1024;
@@ -413,6 +417,23 @@ impl Client {
         Ok(answered.with(value))
     }
 
+    /// Asks `peer` for news of queries that stand there. The answer comes when there are some, or the wait is over.
+    ///
+    /// # Errors
+    /// Errors if it does not answer until `deadline`, or does not know the call.
+    pub async fn watch(
+        &self,
+        peer: &Destination,
+        wanted: &Watch,
+        deadline: Instant,
+    ) -> Result<Answered<WatchNews>, CallError> {
+        self.counters.watches_sent.one();
+        let most = WATCH_ANSWER_MAX;
+        let answered = self.ours(peer, &wanted.to_call(), most, deadline).await?;
+        let value = WatchNews::from_value(&answered.value).ok_or(CallError::Unexpected)?;
+        Ok(answered.with(value))
+    }
+
     async fn found(
         &self,
         peer: &Destination,
@@ -441,6 +462,7 @@ impl Client {
         let answer = response::read_within(&bytes, response.charset, most)?;
         let value = answer.map_err(|fault| match (kind, fault.code) {
             (PeerKind::Sixhop, ACCESS_DENIED) => CallError::Private,
+            (PeerKind::Sixhop, BUSY) if call.method == WATCH => CallError::Busy(WATCH_BUSY),
             _ => CallError::Unknown(kind),
         })?;
         Ok(Answered { kind, from, value })

@@ -72,7 +72,8 @@ pub use fault::{Fault, MissReason};
 pub use filter::{Filter, FilterError};
 pub use messages::{
     Fetch, Find, FindExcerpt, FindHit, FindPlace, FindWanted, Found, FoundEnd, Hello, Introduce,
-    Introduced, Introduction, More, Multicall, Near, Nodes, Query, Summarize, Summary, Told,
+    Introduced, Introduction, More, Multicall, Near, Nodes, Query, Summarize, Summary, Told, Watch,
+    WatchNews, WatchTold, Watched,
 };
 pub use name::{NameError, ShareName};
 pub use node_id::{NodeId, Nonce, Proof};

@@ -131,6 +131,18 @@ pub const SUMMARY_HANDLERS_MAX: usize = 256;
 /// summary, in milliseconds.
 pub const SUMMARY_WAIT_MAX: u32 = 10_000;
 
+/// Most queries that one call of `sixhop.watch` names.
+pub const WATCHES_MAX: usize = 64;
+
+/// Longest name of a watcher, in bytes.
+pub const WATCHER_MAX: usize = 64;
+
+/// Longest time that a caller may have `sixhop.watch` wait for news, in milliseconds (30 minutes).
+pub const WATCH_WAIT_MAX: u32 = 30 * 60 * 1_000;
+
+/// Longest answer to `sixhop.watch`, in bytes (4 MiB).
+pub const WATCH_ANSWER_MAX: usize = 4 * 1024 * 1024;
+
 /// Most peers that one side of an introduction names.
 pub const INTRODUCE_PEERS_MAX: usize = 8;
 

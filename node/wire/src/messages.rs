@@ -1,5 +1,5 @@
-//! Calls with a meaning: `hello`, `query`, `fetch`, `sixhop.introduce`, `sixhop.find`, `sixhop.more`, `sixhop.summary` and
-//! `system.multicall`.
+//! Calls with a meaning: `hello`, `query`, `fetch`, `sixhop.introduce`, `sixhop.find`, `sixhop.more`, `sixhop.summary`,
+//! `sixhop.watch` and `system.multicall`.
 //!
 //! A [`MethodCall`] is only well formed; these types also have the right
 //! parameters. What does not fit is fault -32602 with a sentence.
@@ -17,6 +17,7 @@ mod introduce;
 mod multicall;
 mod nodes;
 mod summary;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,6 +34,7 @@ pub use introduce::{Introduce, Introduced, Introduction, TLS_FEATURE};
 pub use multicall::Multicall;
 pub use nodes::Nodes;
 pub use summary::{Near, Summarize, Summary, Told};
+pub use watch::{Watch, WatchNews, WatchTold, Watched};
 
 /// `hello(url)`: a peer introduces itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,6 +25,8 @@ pub const INTRODUCE: &str = "sixhop.introduce";
 pub const MORE: &str = "sixhop.more";
 /// `sixhop.summary(struct)`.
 pub const SUMMARY: &str = "sixhop.summary";
+/// `sixhop.watch(struct)`.
+pub const WATCH: &str = "sixhop.watch";
 /// `system.getCapabilities()`.
 pub const GET_CAPABILITIES: &str = "system.getCapabilities";
 /// `system.listMethods()`.
@@ -123,6 +125,17 @@ pub const METHODS: &[Method] = &[
                `near`, the filters of its peers.",
     },
     Method {
+        name: WATCH,
+        signatures: &[&["struct", "struct"]],
+        help: "sixhop.watch(struct): tells of new matches of queries, as soon as there are any. The struct \
+               has `watches`, an array of structs of `query` and, as it was told last, `cursor` and \
+               `after`; it may have `watcher`, a name for the caller, and `wait`, in milliseconds. \
+               Without a cursor all files are looked at, with it those that changed since. Returns a \
+               struct: `told`, an array of structs of `watch` (the number of the query, from 0), `hits` \
+               as in sixhop.find, `cursor`, `after`, if there is more, `again`, if the cursor was too \
+               old, and `end`; and `lease`, the seconds for which the place is kept.",
+    },
+    Method {
         name: GET_CAPABILITIES,
         signatures: &[&["struct"]],
         help: "system.getCapabilities(): the specifications this server follows, each a struct of \
@@ -149,8 +162,8 @@ pub const METHODS: &[Method] = &[
         signatures: &[&["array", "array"]],
         help: "system.multicall(calls): makes up to 16 calls, each a struct of methodName and \
                params, and returns an array: for each call an array of its one result, or a \
-               struct of faultCode and faultString. system.multicall, fetch and hello may not be \
-               among the calls.",
+               struct of faultCode and faultString. system.multicall, fetch, hello and \
+               sixhop.watch may not be among the calls.",
     },
 ];
 

@@ -24,7 +24,7 @@ fn the_document_describes_every_method_and_calls_work_by_name() {
             .unwrap_or_else(|| panic!("{name} has no namespace"));
         let known = [
             "node", "share", "peer", "search", "fetch", "cache", "plugin", "events", "rpc",
-            "ticket", "token",
+            "ticket", "token", "watch",
         ];
         assert!(known.contains(&space), "{name}");
         let snake = method.chars().all(|c| c.is_ascii_lowercase() || c == '_');

@@ -6,7 +6,7 @@ use node_api::events::Event;
 use rhai::{AST, Dynamic, Engine, EvalAltResult, FnPtr, serde::to_dynamic};
 use tokio::{select, time::sleep_until};
 
-use super::{Hooks, Queued};
+use super::{Hooks, Queued, matches::UntakenMatch};
 use crate::{error::CtlError, script::session::Session};
 
 type Fallible<T> = Result<T, Box<EvalAltResult>>;
@@ -31,6 +31,7 @@ pub(in crate::script) fn deliver(
             Next::Queued(Queued::Event(listeners, event)) => {
                 tell(engine, ast, session, &listeners, &event)?;
             }
+            Next::Queued(Queued::Match(found)) => tell_match(engine, ast, session, *found)?,
             Next::Queued(Queued::Over(key)) => hooks.table().remove_node(key),
             Next::Queued(Queued::Failed(error)) => return Err(session.raise(error)),
             Next::Due => {
@@ -87,4 +88,26 @@ fn tell(
         }
     }
     Ok(())
+}
+
+/// Calls the function of a match, and has the node forget it then.
+fn tell_match(
+    engine: &Engine,
+    ast: &AST,
+    session: &Arc<Session>,
+    found: UntakenMatch,
+) -> Fallible<()> {
+    let callback: Option<FnPtr> = session.hooks().table().callback(found.handle);
+    let Some(callback) = callback else {
+        return Ok(());
+    };
+    let mut plain = to_dynamic(&found.found)?;
+    if let Some(mut map) = plain.write_lock::<rhai::Map>() {
+        for key in ["node_name", "score", "excerpt"] {
+            map.entry(key.into()).or_insert(Dynamic::UNIT);
+        }
+    }
+    let _given = callback.call::<Dynamic>(engine, ast, (plain,))?;
+    let taken = session.check().and_then(|()| found.take(session));
+    taken.map_err(|stop: CtlError| session.raise(stop))
 }

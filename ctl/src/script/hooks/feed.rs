@@ -66,7 +66,7 @@ pub(super) struct Heard {
 }
 
 impl Origin {
-    fn connection(&self) -> Result<Connection, CtlError> {
+    pub(super) fn connection(&self) -> Result<Connection, CtlError> {
         match self {
             Origin::Login(login) => Connection::find(login),
             #[cfg(feature = "embedded")]

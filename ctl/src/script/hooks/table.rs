@@ -24,6 +24,14 @@ pub(super) struct Table {
     last: i64,
     listeners: Vec<Listener>,
     timers: Vec<Timer>,
+    watches: Vec<Watch>,
+}
+
+/// A function that is called with matches.
+struct Watch {
+    handle: i64,
+    key: NodeKey,
+    callback: FnPtr,
 }
 
 struct Listener {
@@ -90,6 +98,17 @@ impl Table {
         Ok(handle)
     }
 
+    /// Adds a function that is called with matches of a query.
+    pub(super) fn watch(&mut self, key: NodeKey, callback: FnPtr) -> Result<i64, CtlError> {
+        let handle = self.next_handle()?;
+        self.watches.push(Watch {
+            handle,
+            key,
+            callback,
+        });
+        Ok(handle)
+    }
+
     pub(super) fn time(
         &mut self,
         period: Duration,
@@ -106,17 +125,19 @@ impl Table {
         Ok(handle)
     }
 
-    /// Removes a listener or a timer. Says whether it was there.
+    /// Removes a listener, a timer or a watch. Says whether it was there.
     pub(super) fn remove(&mut self, handle: i64) -> bool {
         let before = self.len();
         self.listeners.retain(|listener| listener.handle != handle);
         self.timers.retain(|timer| timer.handle != handle);
+        self.watches.retain(|watch| watch.handle != handle);
         self.len() < before
     }
 
-    /// Removes the listeners of a node that has ended.
+    /// Removes the listeners and watches of a node that has ended.
     pub(super) fn remove_node(&mut self, key: NodeKey) {
         self.listeners.retain(|listener| listener.key != key);
+        self.watches.retain(|watch| watch.key != key);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -143,10 +164,14 @@ impl Table {
         wanting.map(|listener| listener.handle).collect()
     }
 
-    /// Returns the callback of a listener, if it is still there.
+    /// Returns the callback of a listener or a watch, if it is still there.
     pub(super) fn callback(&self, handle: i64) -> Option<FnPtr> {
         let listener = self.listeners.iter().find(|one| one.handle == handle);
-        listener.map(|listener| listener.callback.clone())
+        let watch = self.watches.iter().find(|one| one.handle == handle);
+        let of_watch = watch.map(|watch| watch.callback.clone());
+        listener
+            .map(|listener| listener.callback.clone())
+            .or(of_watch)
     }
 
     /// Returns the time of the next timer.
@@ -164,7 +189,7 @@ impl Table {
     }
 
     fn len(&self) -> usize {
-        self.listeners.len() + self.timers.len()
+        self.listeners.len() + self.timers.len() + self.watches.len()
     }
 
     fn next_handle(&mut self) -> Result<i64, CtlError> {

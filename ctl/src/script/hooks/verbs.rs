@@ -1,4 +1,4 @@
-//! `on`, `off`, `every`, `wait` and `stop`, as a script has them.
+//! `on`, `on_match`, `off`, `every`, `wait` and `stop`, as a script has them.
 
 use std::{
     sync::Arc,
@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::{
     feed::{Feed, Place},
     lock,
+    matches::on_match,
     table::Pattern,
 };
 use crate::{
@@ -32,12 +33,11 @@ const SECONDS_MAX: f64 = 31_536_000.0;
 /// Registers the functions.
 pub(in crate::script) fn register(engine: &mut Engine, session: &Arc<Session>) {
     register_on(engine, session);
+    register_on_match(engine, session);
     register_wait(engine, session);
     register_every(engine, session);
     let here = Arc::clone(session);
-    engine.register_fn("off", move |handle: i64| {
-        here.hooks().table().remove(handle)
-    });
+    engine.register_fn("off", move |handle: i64| here.hooks().off(handle));
     let here = Arc::clone(session);
     engine.register_fn("stop", move || here.hooks().stop());
 }
@@ -51,6 +51,20 @@ fn register_on(engine: &mut Engine, session: &Arc<Session>) {
     engine.register_fn("on", |node: &mut Callee, kind: &str, callback: FnPtr| {
         answer_of(node, |node| on(node, kind, callback))
     });
+}
+
+fn register_on_match(engine: &mut Engine, session: &Arc<Session>) {
+    let here = Arc::clone(session);
+    engine.register_fn("on_match", move |query: &str, callback: FnPtr| {
+        let node = owner(&here)?;
+        answer_of(&node, |node| on_match(node, query, callback))
+    });
+    engine.register_fn(
+        "on_match",
+        |node: &mut Callee, query: &str, callback: FnPtr| {
+            answer_of(node, |node| on_match(node, query, callback))
+        },
+    );
 }
 
 fn register_wait(engine: &mut Engine, session: &Arc<Session>) {

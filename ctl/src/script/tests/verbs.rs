@@ -70,6 +70,7 @@ const VERBS: &[Verb] = &[
     verb("share.browse", "ls x", "ls(\"x\")"),
     verb("share.stat", "ls x", "ls(\"x\")"),
     verb("share.rescan", "rescan x", "rescan(\"x\")"),
+    verb("watch.add", "watch x", "on_match(\"x\", |found| ())"),
 ];
 
 /// Methods that have no function of their own in scripts, and why. `call` reaches them.
@@ -128,6 +129,26 @@ const NOT_IN_SCRIPTS: &[(&str, &str, &str)] = &[
         "token.remove",
         "token rm x",
         "an owner decides on them; `call(\"token.remove\", #{…})`",
+    ),
+    (
+        "watch.fetch",
+        "watch x --fetch",
+        "`on_match` calls a function, which fetches",
+    ),
+    (
+        "watch.list",
+        "watch --list",
+        "a person looks at it; `call(\"watch.list\")`",
+    ),
+    (
+        "watch.next",
+        "watch x --count 1",
+        "`on_match` takes the matches",
+    ),
+    (
+        "watch.remove",
+        "watch --remove 1",
+        "an owner decides on them; `call(\"watch.remove\", #{…})`",
     ),
 ];
 

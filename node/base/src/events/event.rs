@@ -223,6 +223,32 @@ events! {
         /// Its name.
         name: String,
     }
+    /// A content matches a query that stands.
+    WatchMatch = "watch.match" {
+        /// Number of the watch.
+        watch: u64,
+        /// The query.
+        query: String,
+        /// Number of the match in the watch.
+        number: u64,
+        /// Name of the file.
+        name: String,
+        /// Its size, if that is known.
+        size: Option<u64>,
+        /// Its digest, hex.
+        digest: String,
+        /// URL of the node that has it.
+        node: String,
+    }
+    /// A node is not asked for a watch any more.
+    WatchDropped = "watch.dropped" {
+        /// Number of the watch.
+        watch: u64,
+        /// URL of the node.
+        node: String,
+        /// The reason.
+        text: String,
+    }
     /// A fetch began.
     FetchStarted = "fetch.started" {
         /// Number of the fetch.

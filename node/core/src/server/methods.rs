@@ -9,7 +9,9 @@ mod more;
 mod multicall;
 mod query;
 mod summary;
+mod watch;
 
+pub(super) use find::{digest_of, long};
 pub use multicall::Multicalls;
 
 use std::sync::Arc;
@@ -47,6 +49,7 @@ async fn single(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> A
         names::INTRODUCE => introduce::answer(context, caller, params),
         names::MORE => more::answer(context, caller, params).await,
         names::SUMMARY => summary::answer(context, caller, params).await,
+        names::WATCH => watch::answer(context, caller, params).await,
         names::LIST_METHODS => introspection::list_methods(params),
         names::METHOD_HELP => introspection::method_help(params),
         names::METHOD_SIGNATURE => introspection::method_signature(params),

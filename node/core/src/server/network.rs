@@ -174,6 +174,7 @@ mod tests {
                 names::FIND,
                 names::MORE,
                 names::SUMMARY,
+                names::WATCH,
                 names::MULTICALL,
             ]
         );

@@ -118,7 +118,7 @@ pub struct PeerEntry {
     /// The time when it became known.
     pub(super) known_at: Instant,
     /// Order in which peers became known, to make room for newer ones.
-    pub(crate) since: u64,
+    pub since: u64,
 }
 
 /// The result of an introduction to a peer.

@@ -33,6 +33,8 @@ use crate::value::Value;
 
 pub use excerpt::{FindExcerpt, FindPlace};
 pub use hit::FindHit;
+#[cfg(test)]
+pub(super) use hit::tests::any_hit;
 pub use more::More;
 
 /// `sixhop.find(struct)`: a node asks another one for its files.
@@ -233,7 +235,7 @@ impl Found {
 }
 
 impl FoundEnd {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             FoundEnd::Complete => "complete",
             FoundEnd::Limit => "limit",
@@ -243,7 +245,7 @@ impl FoundEnd {
     }
 
     /// Reads the end; a word that is not known is no promise that all was looked at.
-    fn read(value: &Value) -> FoundEnd {
+    pub(super) fn read(value: &Value) -> FoundEnd {
         match value.as_str() {
             Some("complete") => FoundEnd::Complete,
             Some("limit") => FoundEnd::Limit,
@@ -472,7 +474,7 @@ mod tests {
 
         #[test]
         fn an_answer_reads_back(
-            hits in proptest::collection::vec(hit::tests::any_hit(), 0..5),
+            hits in proptest::collection::vec(any_hit(), 0..5),
             more in any::<bool>(),
             peers in proptest::collection::vec("[ -~]{0,40}", 0..5),
             others in 0..1000usize,

@@ -1,11 +1,11 @@
 //! `system.multicall`: several calls in one.
 //!
 //! One request may cause no more than a bounded number of calls, so entries
-//! are counted, may not nest, and may not introduce peers or try secrets.
+//! are counted, may not nest, may not introduce peers or try secrets, and may not wait for long.
 
 use crate::fault::Fault;
 use crate::limits::{METHOD_NAME_MAX, MULTICALL_MAX};
-use crate::methods::{FETCH, HELLO, MULTICALL};
+use crate::methods::{FETCH, HELLO, MULTICALL, WATCH};
 use crate::request::MethodCall;
 use crate::value::Value;
 
@@ -46,7 +46,7 @@ fn read_entry(entry: &Value) -> Result<MethodCall, Fault> {
     if method.len() > METHOD_NAME_MAX {
         return Err(Fault::method_not_found(method));
     }
-    if matches!(method.as_str(), MULTICALL | FETCH | HELLO) {
+    if matches!(method.as_str(), MULTICALL | FETCH | HELLO | WATCH) {
         let message = format!("{method} may not be called inside system.multicall");
         return Err(Fault::invalid_request(&message));
     }

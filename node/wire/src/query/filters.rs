@@ -163,6 +163,12 @@ impl Filters {
                 .is_none_or(|before| modified.is_some_and(|modified| modified < before))
     }
 
+    /// Returns true if a file of this name and size may pass, whenever it changed: clocks differ.
+    #[must_use]
+    pub fn admits_at_some_time(&self, name: &str, size: u64) -> bool {
+        self.admits_name(name) && self.size.contains(&size)
+    }
+
     fn admits_name(&self, name: &str) -> bool {
         let last = name.rsplit('/').next().unwrap_or(name).to_lowercase();
         let has = |extension: &String| {

@@ -305,7 +305,11 @@ fn fitting(files: &[FileInfo]) -> usize {
     files.iter().take_while(fits).count()
 }
 
-fn digest_of(context: &Context, file: &FileInfo, until: Instant) -> Option<Digest> {
+pub(in crate::server) fn digest_of(
+    context: &Context,
+    file: &FileInfo,
+    until: Instant,
+) -> Option<Digest> {
     context.digests.known_as(file).or_else(|| {
         let at_once = file.size <= QUERY_DIGEST_MAX && now() < until;
         let name = ShareName::parse(&file.name).ok().filter(|_| at_once)?;
@@ -362,7 +366,7 @@ pub(super) async fn short<T: Send + 'static>(
 }
 
 /// Runs a job that reads many files, or asks a handler, on a thread for answers to others.
-pub(super) async fn long<T: Send + 'static>(
+pub(in crate::server) async fn long<T: Send + 'static>(
     context: &Context,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Fault> {

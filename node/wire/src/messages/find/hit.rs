@@ -40,7 +40,7 @@ impl FindHit {
         }
     }
 
-    pub(super) fn to_value(&self) -> Value {
+    pub(in super::super) fn to_value(&self) -> Value {
         let mut members = BTreeMap::from([
             ("name".to_owned(), Value::String(self.name.clone())),
             ("size".to_owned(), number(self.size)),
@@ -66,7 +66,7 @@ impl FindHit {
         Value::Struct(members)
     }
 
-    pub(super) fn from_value(value: &Value) -> Option<FindHit> {
+    pub(in super::super) fn from_value(value: &Value) -> Option<FindHit> {
         let Value::Struct(members) = value else {
             return None;
         };
@@ -94,13 +94,13 @@ impl FindHit {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in super::super) mod tests {
     use proptest::prelude::*;
 
     use super::super::excerpt::tests::any_excerpt;
     use super::*;
 
-    pub(in super::super) fn any_hit() -> impl Strategy<Value = FindHit> {
+    pub(in super::super::super) fn any_hit() -> impl Strategy<Value = FindHit> {
         (
             "[ -~é]{0,40}",
             0..1u64 << 62,
