@@ -106,7 +106,7 @@ impl Files for TextFiles {
     }
 
     fn known(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
-        let file = self.files.known(name)?;
+        let file = current(self.files.as_ref(), &self.shared, name)?;
         Ok(file.map(|file| self.shown(file)))
     }
 
@@ -175,6 +175,22 @@ impl Files for TextFiles {
     }
 }
 
+/// Returns a file as it is known, or, of a document that is known in another version, as it is on the disk: a file that was
+/// just written has no version for a moment.
+fn current(
+    files: &dyn Files,
+    shared: &Shared,
+    name: &str,
+) -> Result<Option<FileInfo>, HandlerError> {
+    let known = files.known(name)?;
+    let is_listed = shared.listed.last(name).is_some();
+    match known {
+        Some(file) if !is_listed || shared.listed.of(&file).is_some() => Ok(Some(file)),
+        None if !is_listed => Ok(None),
+        _ => files.file(name),
+    }
+}
+
 /// Reads files, with documents as texts.
 struct TextReader<'f> {
     files: &'f dyn Files,
@@ -202,7 +218,7 @@ impl TextReader<'_> {
         if self.shared.listed.last(name).is_none() {
             return Ok(Shown::Plain);
         }
-        let Some(file) = self.files.known(name)? else {
+        let Some(file) = current(self.files, self.shared, name)? else {
             return Ok(Shown::Plain);
         };
         match self.shared.listed.of(&file).map(|entry| entry.state) {
@@ -308,7 +324,7 @@ impl FileReader for TextReader<'_> {
         most: usize,
     ) -> Result<Option<Vec<u8>>, HandlerError> {
         if self.shared.listed.last(name).is_none() {
-            let Some(file) = self.files.known(name)? else {
+            let Some(file) = current(self.files, self.shared, name)? else {
                 return Ok(None);
             };
             if plain_version(file.version) != version {
@@ -316,7 +332,7 @@ impl FileReader for TextReader<'_> {
             }
             return self.reader.read_version(name, file.version, from, most);
         }
-        let Some(file) = self.files.known(name)? else {
+        let Some(file) = current(self.files, self.shared, name)? else {
             return Ok(None);
         };
         let entry = self.shared.listed.of(&file);
@@ -341,7 +357,7 @@ impl FileReader for TextReader<'_> {
     }
 
     fn has_version(&mut self, name: &str, version: u64) -> Result<bool, HandlerError> {
-        let Some(file) = self.files.known(name)? else {
+        let Some(file) = current(self.files, self.shared, name)? else {
             return Ok(false);
         };
         let entry = self.shared.listed.of(&file);
