@@ -116,6 +116,26 @@ const NOT_IN_SCRIPTS: &[(&str, &str, &str)] = &[
         "an owner looks at it; `call(\"share.skipped\")`",
     ),
     (
+        "ticket.ask",
+        "ask",
+        "an owner gives rights, and a script would have to keep the link",
+    ),
+    (
+        "ticket.list",
+        "share ls",
+        "an owner decides on them; `call(\"ticket.list\")`",
+    ),
+    (
+        "ticket.remove",
+        "share rm 1",
+        "an owner decides on them; `call(\"ticket.remove\", #{…})`",
+    ),
+    (
+        "ticket.share",
+        "share add x",
+        "an owner gives rights, and a script would have to keep the link",
+    ),
+    (
         "token.add",
         "token add x --may read",
         "an owner gives rights, and a script would have to keep the text",
