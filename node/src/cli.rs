@@ -58,7 +58,7 @@ pub struct NodeArgs {
     pub web: Option<ListenAddress>,
 
     /// Begin of the URLs of those links, if a proxy stands before that address,
-    /// such as https://files.example.net
+    /// such as `https://files.example.net`
     #[arg(long, value_name = "URL", env = "SIXHOP_WEB_URL")]
     pub web_url: Option<String>,
 

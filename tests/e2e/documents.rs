@@ -240,6 +240,34 @@ fn a_document_that_was_fetched_is_found_here_as_well() {
     });
 }
 
+#[test]
+fn a_watch_tells_of_words_in_a_document_that_comes() {
+    let (holder, asker) = holder_and_asker();
+    let query = json!({ "query": "text:oyster ext:docx" });
+    let watch = asker.control().must("watch.add", query);
+    wait_until("the holder holds the watch", PATIENCE, || {
+        let list = asker.control().must("watch.list", json!({}));
+        let text = list.to_string();
+        text.contains("\"held\"").then_some(()).ok_or(text)
+    });
+    let put = |name: &str, text: &str| holder.home().put(name, docx(text));
+    put("clam.docx", "A clam was there");
+    put("oyster.docx", "An oyster came up");
+    let next = json!({ "id": watch["id"], "after": 0, "seconds": 1 });
+    let found = wait_until("the watch tells", PATIENCE, || {
+        let page = asker.control().must("watch.next", next.clone());
+        let found = page["matches"][0].clone();
+        if found.is_null() {
+            Err(page.to_string())
+        } else {
+            Ok(found)
+        }
+    });
+    assert_eq!(found["name"], "oyster.docx", "{found}");
+    asker.stop();
+    holder.stop();
+}
+
 fn report() -> Vec<u8> {
     pdf(&["Nothing here", "A second walrus"])
 }

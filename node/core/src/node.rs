@@ -666,6 +666,10 @@ impl Ground {
 fn subscriptions(context: &Context) -> [Subscription<ChangeSet>; 4] {
     let (digests, handlers) = (Arc::clone(&context.digests), Arc::clone(&context.handlers));
     let (summary, watches) = (Arc::clone(&context.summary), Arc::clone(&context.watches));
+    if let Some(index) = handlers.index() {
+        let watches = Arc::clone(&watches);
+        index.listen(Box::new(move |name| watches.text_ready(name)));
+    }
     let catalogue = &context.catalogue;
     [
         catalogue.subscribe(move |changes| digests.changed(changes)),

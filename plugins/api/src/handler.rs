@@ -300,6 +300,11 @@ pub trait Files: Send + Sync {
         None
     }
 
+    /// Returns the number of the share that these files are of, also when no handler hears of changes to these alone.
+    fn share(&self) -> Option<u64> {
+        self.identity()
+    }
+
     /// Returns the entries of the share that cannot be looked at now: no answer covers them.
     fn gaps(&self) -> Vec<Gap> {
         Vec::new()

@@ -41,5 +41,5 @@ pub use policy::{
     FetchAsked, HitsAllowed, Policy, PolicyError, PolicySource, PolicyState, QueryAsked, RankAsked,
     Reads, Rule, Rules, What,
 };
-pub use source::{DocumentsStatus, Index, IndexStatus, PluginDirectory, PluginFile};
+pub use source::{DocumentsStatus, Index, IndexStatus, PluginDirectory, PluginFile, TextListener};
 pub use words::words;

@@ -42,6 +42,9 @@ pub struct DocumentsStatus {
     pub error: Option<String>,
 }
 
+/// Takes the name of a file whose text can be read from now on, though the file did not change.
+pub type TextListener = Box<dyn Fn(&str) + Send + Sync>;
+
 /// Handlers that keep an index of the share, on threads of their own.
 pub trait Index: Send + Sync {
     /// Returns the handlers that answer from the index.
@@ -55,6 +58,10 @@ pub trait Index: Send + Sync {
     fn unreadable_documents(&self, _after: Option<&str>, _most: usize) -> Vec<(String, String)> {
         Vec::new()
     }
+
+    /// Has `listener` told of files whose texts can be read from now on, though the files did not change. There is one
+    /// listener. It is called by threads of the index, and must not block.
+    fn listen(&self, _listener: TextListener) {}
 
     /// Stops the threads of the index and waits for them. Blocks.
     fn stop(&self);

@@ -44,7 +44,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use plugin_api::{DocumentsStatus, Files, Handler, Index, IndexStatus};
+use plugin_api::{DocumentsStatus, Files, Handler, Index, IndexStatus, TextListener};
 use plugin_host::lock;
 
 use self::{handler::OfTexts, kept::Kept, limits::WORKERS_MAX, shared::Shared, view::TextFiles};
@@ -129,6 +129,10 @@ impl Index for Documents {
 
     fn unreadable_documents(&self, after: Option<&str>, most: usize) -> Vec<(String, String)> {
         self.shared.listed.unreadable(after, most)
+    }
+
+    fn listen(&self, listener: TextListener) {
+        self.shared.listen(listener);
     }
 
     fn stop(&self) {

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::{Changes, DocumentsStatus, FileInfo, Files, Handler};
+use plugin_api::{Changes, DocumentsStatus, FileInfo, Files, Handler, TextListener};
 use plugin_host::lock;
 
 use crate::{
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     stopped: AtomicBool,
     /// A handler of the index, which is told of texts that are ready.
     index: OnceLock<Arc<dyn Handler>>,
+    /// Somebody else who is told of these.
+    listener: OnceLock<TextListener>,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +79,7 @@ impl Shared {
             news: Condvar::new(),
             stopped: AtomicBool::new(false),
             index: OnceLock::new(),
+            listener: OnceLock::new(),
         }
     }
 
@@ -86,9 +89,15 @@ impl Shared {
         let _ = self.index.set(index);
     }
 
+    /// Has `listener` told of texts that are ready.
+    pub(crate) fn listen(&self, listener: TextListener) {
+        // There is one listener.
+        let _ = self.listener.set(listener);
+    }
+
     /// Returns true if these files are the ones whose documents are read.
     pub(crate) fn is_ours(&self, files: &dyn Files) -> bool {
-        files.identity().is_some() && files.identity() == self.files.identity()
+        files.share().is_some() && files.share() == self.files.share()
     }
 
     /// Has a document read. Returns false if it cannot wait for that: then it is as it stands.
@@ -119,6 +128,13 @@ impl Shared {
 
     /// Notes what became of a document, and has the index read it.
     pub(crate) fn done(&self, name: &str, entry: Option<Entry>) {
+        let has_text = matches!(
+            &entry,
+            Some(Entry {
+                state: State::Read(_),
+                ..
+            })
+        );
         let mut queue = lock(&self.queue);
         queue.known.remove(name);
         queue.is_new = true;
@@ -132,6 +148,9 @@ impl Shared {
         drop(queue);
         if let Some(index) = self.index.get() {
             index.changed(Changes::Names(&[name.to_owned()]));
+        }
+        if let Some(listener) = self.listener.get().filter(|_| has_text) {
+            listener(name);
         }
     }
 

@@ -152,6 +152,10 @@ impl Files for TextFiles {
         self.files.identity()
     }
 
+    fn share(&self) -> Option<u64> {
+        self.files.share()
+    }
+
     fn gaps(&self) -> Vec<Gap> {
         self.files.gaps()
     }

@@ -104,6 +104,10 @@ impl<A: Fn(&FileInfo) -> bool + Send + Sync> Files for Filtered<A> {
         self.files.identity()
     }
 
+    fn share(&self) -> Option<u64> {
+        self.files.share()
+    }
+
     fn gaps(&self) -> Vec<Gap> {
         self.files.gaps()
     }

@@ -53,6 +53,10 @@ impl Files for NamedFiles {
         }
     }
 
+    fn share(&self) -> Option<u64> {
+        self.files.share()
+    }
+
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
         if self.names.contains(name) {
             self.files.read(name, from, most)

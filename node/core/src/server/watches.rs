@@ -86,6 +86,12 @@ impl OwnWatches {
         self.wake();
     }
 
+    /// Notes a file whose text can be read from now on. Does not block.
+    pub fn text_ready(&self, name: &str) {
+        lock(&self.journal).note(name);
+        self.wake();
+    }
+
     /// Lets nobody wait any more.
     pub fn close(&self) {
         self.closed.cancel();
