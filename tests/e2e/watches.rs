@@ -98,6 +98,22 @@ fn cursor(told: &Xml) -> String {
 }
 
 #[test]
+fn file_behind_many_that_do_not_match_is_told() {
+    let holder = noded().file("first.txt", "1").start();
+    let watcher = noded().args(["--peer", &holder.url]).start();
+    let id = watch(&watcher, "*.txt", false);
+    assert_eq!(told(&watcher, id, 0, 1), ["first.txt"]);
+    wait_for_state(&watcher, &holder.url, "held");
+    for n in 0..1_200 {
+        holder.home().put(&format!("other/{n}.dat"), "0");
+    }
+    holder.home().put("second.txt", "2");
+    assert_eq!(told(&watcher, id, 1, 1), ["second.txt"]);
+    watcher.stop();
+    holder.stop();
+}
+
+#[test]
 fn file_that_comes_is_told_by_its_holder() {
     let holder = noded().file("old notes.txt", "were there").start();
     let watcher = noded()

@@ -213,6 +213,10 @@ pub(super) async fn hold(
             let moved = moved.filter_map(|(number, standing)| standing.moved(own, number));
             return Ok(moved.collect());
         }
+        // A look is at a part of the changes; nobody waits while there are more.
+        if watches.iter().any(|standing| standing.is_behind(own)) {
+            continue;
+        }
         let due = own.next_due().map_or(until, |due| due.min(until));
         if timeout_at(due.into(), news.changed()).await.is_ok() {
             sleep(CALM).await;

@@ -102,6 +102,14 @@ impl Standing {
         }
     }
 
+    /// Returns whether there are changes that it was not told of.
+    pub(super) fn is_behind(&self, watches: &OwnWatches) -> bool {
+        match self.place {
+            Place::Start | Place::Looking { .. } => true,
+            Place::At(at) => at < lock(&watches.journal).end(),
+        }
+    }
+
     /// Takes a look: at what changed, or at the next page of everything. `None` if there is nothing to tell.
     async fn look(
         &mut self,
