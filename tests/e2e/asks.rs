@@ -199,6 +199,40 @@ fn a_file_goes_on_where_it_broke_off_also_after_a_kill() {
 }
 
 #[test]
+fn a_file_whose_name_is_taken_meanwhile_arrives_under_another() {
+    let node = with_web().start();
+    let (first, path, folder) = ask(&node, &["--into", "holiday"]);
+    let (second, other, _) = ask(&node, &["--into", "holiday"]);
+    let base = web(&node);
+    let mine = begin(&base, &path, "a.jpg", 6);
+    let theirs = begin(&base, &other, "a.jpg", 6);
+    assert_eq!(append(&base, &mine, 0, b"mi").status, 200);
+    assert_eq!(append(&base, &theirs, 0, b"the").status, 200);
+    assert_eq!(said(&append(&base, &mine, 2, b"ne!!"))["done"], true);
+    let arrived = said(&append(&base, &theirs, 3, b"irs"));
+    assert_eq!(
+        (&arrived["name"], &arrived["done"]),
+        (&json!("a (2).jpg"), &json!(true))
+    );
+    // Its owner puts a file there, too.
+    let third = begin(&base, &path, "b.jpg", 4);
+    assert_eq!(append(&base, &third, 0, b"12").status, 200);
+    std::fs::write(folder.join("b.jpg"), "the owner's").unwrap();
+    assert_eq!(said(&append(&base, &third, 2, b"34"))["name"], "b (2).jpg");
+    let expected: [(&str, &[u8]); 4] = [
+        ("a (2).jpg", b"theirs"),
+        ("a.jpg", b"mine!!"),
+        ("b (2).jpg", b"1234"),
+        ("b.jpg", b"the owner's"),
+    ];
+    let expected = expected.map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
+    assert_eq!(files(&folder), BTreeMap::from(expected));
+    assert_eq!(ticket(&node, first)["used"], 2);
+    assert_eq!(ticket(&node, second)["used"], 1);
+    node.stop();
+}
+
+#[test]
 fn limits_hold_before_the_first_byte() {
     let node = with_web().start();
     let (id, path, folder) = ask(&node, &["--max", "1000", "--uses", "2"]);

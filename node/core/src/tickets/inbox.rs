@@ -116,11 +116,29 @@ impl Inbox {
         Err(InboxError::TooMany(first))
     }
 
-    /// Takes up a file that was begun. Blocks.
+    /// Takes up a file that was begun, under a name with a number if another file took its name meanwhile. Blocks.
+    ///
+    /// # Errors
+    /// [`ShareError::Exists`] if it came into its place already: its name is there, and its temporary is not.
     pub(crate) fn resume(&self, name: &ShareName, temporary: &str) -> Result<Incoming, InboxError> {
-        let mut incoming = self.share()?.resume(name, Replace::Never, temporary)?;
-        incoming.stay_if(Arc::new(AtomicBool::new(true)));
-        Ok(incoming)
+        let share = self.share()?;
+        for number in 1..=SAME_NAME_MAX {
+            let Some(free) = numbered(name, number) else {
+                continue;
+            };
+            match share.resume(&free, Replace::Never, temporary) {
+                Ok(mut incoming) => {
+                    incoming.stay_if(Arc::new(AtomicBool::new(true)));
+                    return Ok(incoming);
+                }
+                Err(ShareError::Exists(_) | ShareError::Collision { .. }) => {}
+                Err(ShareError::NotFound(_)) if number > 1 => {
+                    return Err(ShareError::Exists(name.clone()).into());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(InboxError::TooMany(name.clone()))
     }
 
     /// Removes what is there of a file that was given up. Blocks.

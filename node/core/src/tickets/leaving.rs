@@ -10,9 +10,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     TicketError, Tickets,
     inbox::{self, InboxError},
-    table::{AskError, NewUpload},
+    table::{AskError, NewUpload, Record},
 };
 use crate::share::{Incoming, ShareError};
+
+/// Most times that a whole file is put into its place, each time under another name because the last one was taken.
+const COMMITS_MAX: u32 = 16;
 
 /// The requests that write to one upload.
 #[derive(Clone, Debug, Default)]
@@ -145,19 +148,14 @@ impl Tickets {
     ) -> Result<Result<(Arrived, Incoming), Arrived>, LeaveError> {
         let known = self.change(key.ticket, |ticket, _| ticket.upload(&key.hash).cloned());
         let upload = known.unwrap_or(Err(AskError::Gone))?;
-        let arrived = |offset, is_done| Arrived {
-            name: upload
-                .name
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+        let arrived = |name: &str, offset, is_done| Arrived {
+            name: name.rsplit('/').next().unwrap_or_default().to_owned(),
             offset,
             size: upload.size,
             is_done,
         };
         if upload.is_done {
-            return Ok(Err(arrived(upload.size, true)));
+            return Ok(Err(arrived(&upload.name, upload.size, true)));
         }
         let name = ShareName::parse(&upload.name).map_err(|_| AskError::Unknown)?;
         let (tickets, temporary) = (self.clone(), upload.temporary.clone());
@@ -167,11 +165,19 @@ impl Tickets {
             Ok::<_, InboxError>((incoming, length))
         });
         match opened.await.map_err(|_| TicketError::Stopping)? {
-            Ok((incoming, length)) => Ok(Ok((arrived(length, false), incoming))),
+            Ok((incoming, length)) => {
+                let name = incoming.name().as_str();
+                if name != upload.name {
+                    let rename = |ticket: &mut Record, _| ticket.rename_upload(&key.hash, name);
+                    let _ = self.change(key.ticket, rename);
+                    self.save().await?;
+                }
+                Ok(Ok((arrived(name, length, false), incoming)))
+            }
             // It came into its place, and the node was killed before it noted that.
             Err(InboxError::Store(ShareError::Exists(_))) => {
                 self.finish(key, upload.size).await?;
-                Ok(Err(arrived(upload.size, true)))
+                Ok(Err(arrived(&upload.name, upload.size, true)))
             }
             Err(InboxError::Store(ShareError::NotFound(_))) => {
                 drop(self.change(key.ticket, |ticket, _| ticket.drop_upload(&key.hash)));
@@ -295,16 +301,26 @@ impl Receiving {
     /// # Errors
     /// Errors if it cannot be; then nothing is to be seen of it.
     pub(crate) async fn finish(mut self: Box<Self>) -> Result<Arrived, LeaveError> {
-        let incoming = self.incoming.take().ok_or(AskError::Unknown)?;
+        let mut incoming = self.incoming.take().ok_or(AskError::Unknown)?;
         let size = self.offset;
-        let committed = self.tickets.0.disk.run(move || {
-            // A write that was given up may still hold it for a moment; it is opened anew then.
-            match Arc::try_unwrap(incoming) {
-                Ok(incoming) => inbox::commit(incoming, size),
-                Err(shared) => Err(ShareError::Changed(shared.name().clone())),
+        let mut tries = 1;
+        while let Err(error) = self.commit(incoming, size).await {
+            let is_taken = matches!(
+                &error,
+                LeaveError::Inbox(InboxError::Store(
+                    ShareError::Exists(_) | ShareError::Collision { .. }
+                ))
+            );
+            if !is_taken || tries == COMMITS_MAX {
+                return Err(error);
             }
-        });
-        committed.await.map_err(|_| TicketError::Stopping)??;
+            tries += 1;
+            // Another file took its name meanwhile: it gets the next one.
+            match self.tickets.look(&self.key).await? {
+                Ok((arrived, again)) => (self.name, incoming) = (arrived.name, Arc::new(again)),
+                Err(arrived) => return Ok(arrived),
+            }
+        }
         self.is_whole_or_nothing = false;
         self.tickets.finish(&self.key, size).await?;
         Ok(Arrived {
@@ -313,6 +329,17 @@ impl Receiving {
             size,
             is_done: true,
         })
+    }
+
+    async fn commit(&self, incoming: Arc<Incoming>, size: u64) -> Result<(), LeaveError> {
+        let committed = self.tickets.0.disk.run(move || {
+            // A write that was given up may still hold it for a moment; it is opened anew then.
+            match Arc::try_unwrap(incoming) {
+                Ok(incoming) => inbox::commit(incoming, size),
+                Err(shared) => Err(ShareError::Changed(shared.name().clone())),
+            }
+        });
+        Ok(committed.await.map_err(|_| TicketError::Stopping)??)
     }
 }
 

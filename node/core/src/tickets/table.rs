@@ -252,6 +252,11 @@ impl Table {
         self.tickets.remove(&id)
     }
 
+    /// Puts back a ticket whose removal could not be kept.
+    pub(crate) fn put_back(&mut self, ticket: Record) {
+        self.tickets.insert(ticket.id, ticket);
+    }
+
     /// Finds the ticket of a text that was shown.
     pub(crate) fn shown(&self, presented: &TokenHash, now: u64) -> Shown {
         // All are compared, so that the time tells nothing.

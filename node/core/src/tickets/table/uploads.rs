@@ -149,6 +149,13 @@ impl Record {
         found.ok_or(AskError::Unknown)
     }
 
+    /// Notes that a file will have another name, because its own was taken.
+    pub(crate) fn rename_upload(&mut self, hash: &TokenHash, name: &str) {
+        if let Ok(upload) = self.upload(hash) {
+            name.clone_into(&mut upload.name);
+        }
+    }
+
     /// Notes that bytes of a file come (1) or no longer (-1).
     pub(crate) fn runs(&mut self, hash: &TokenHash, change: i32, now: u64) {
         if let Ok(upload) = self.upload(hash) {
