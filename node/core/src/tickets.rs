@@ -235,14 +235,18 @@ impl Tickets {
     /// Removes a ticket, and cuts what runs by it. Says whether there was one.
     ///
     /// # Errors
-    /// Errors if that cannot be kept: the ticket is there again when the node starts.
+    /// Errors if that cannot be kept: the ticket stays.
     pub async fn remove(&self, id: u64) -> Result<bool, TicketError> {
         let removed = lock(&self.0.table).remove(id);
         let Some(removed) = removed else {
             return Ok(false);
         };
         self.cut(id);
-        self.save().await?;
+        if let Err(error) = self.save().await {
+            // It would be there again when the node starts, so it is said to be there, and can be removed again.
+            lock(&self.0.table).put_back(removed);
+            return Err(error);
+        }
         self.remove_temporaries(removed.temporaries().collect())
             .await;
         tracing::info!(ticket = id, "a link was removed");
