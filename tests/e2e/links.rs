@@ -112,6 +112,31 @@ fn pages_heads_and_previews_take_nothing() {
 }
 
 #[test]
+fn a_file_that_is_gone_takes_no_use_of_its_link() {
+    let node = with_web().file("a.txt", "all of it").start();
+    let (id, path) = link(&node, &["a.txt", "--uses", "2"]);
+    let base = web(&node);
+    let claimed = claim(&base, &path);
+    std::fs::remove_file(node.home().share().join("a.txt")).unwrap();
+    wait_until("the file is gone", PATIENCE, || {
+        let answer = get(&base, &claimed);
+        (answer.status == 404)
+            .then_some(())
+            .ok_or_else(|| answer.text())
+    });
+    assert_eq!(ticket(&node, id)["used"], 0);
+    node.home().put("a.txt", "all of it");
+    wait_until("the link has a file again", PATIENCE, || {
+        let page = get(&base, &path).text();
+        let has = page.contains("Download");
+        has.then_some(()).ok_or(page)
+    });
+    assert_eq!(get(&base, &claim(&base, &path)).body, b"all of it");
+    assert_eq!(ticket(&node, id)["used"], 1);
+    node.stop();
+}
+
+#[test]
 fn a_download_goes_on_after_the_node_was_killed() {
     let node = with_web().file("big.bin", bytes(3_000_000)).start();
     let (id, path) = link(&node, &["big.bin", "--uses", "1"]);

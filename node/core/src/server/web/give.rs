@@ -180,6 +180,9 @@ pub(super) async fn claim(
         Ok(given) => given,
         Err(response) => return response,
     };
+    if given.files.is_empty() {
+        return not_there();
+    }
     if opened.ticket.uses.is_none() {
         return see_other(&whole_path(&text, &given));
     }
@@ -221,6 +224,12 @@ fn not_claimed(error: &GiveError) -> Response {
             failed("This node cannot keep count now.")
         }
     }
+}
+
+/// Returns the answer for content that is not in the share now. It takes nothing.
+fn not_there() -> Response {
+    let text = "What this link gives is not there now.";
+    pages::plain(StatusCode::NOT_FOUND, "There is nothing here", text)
 }
 
 fn sentence(text: &str) -> String {
@@ -416,6 +425,9 @@ async fn whole(
         Ok(given) => given,
         Err(response) => return response,
     };
+    if given.files.is_empty() {
+        return not_there();
+    }
     if let Some(file) = given.files.first().filter(|_| given.is_single) {
         return one(web, opened, file.name.clone(), claim, request).await;
     }
@@ -446,10 +458,7 @@ async fn one(
     for _ in 0..files::ATTEMPTS {
         let representation = match files::open(&web.context, name.clone()).await {
             Ok(representation) => representation,
-            Err(ShareError::NotFound(_)) => {
-                let text = "The file is not there any more.";
-                return pages::plain(StatusCode::NOT_FOUND, "There is nothing here", text);
-            }
+            Err(ShareError::NotFound(_)) => return not_there(),
             Err(error) => {
                 tracing::warn!(%error, "a shared file cannot be read");
                 return failed("The file cannot be read.");
