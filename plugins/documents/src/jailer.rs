@@ -45,6 +45,9 @@ const REAP_PAUSE: Duration = Duration::from_millis(5);
 /// The signal of a process that used up its processor time.
 const SIGXCPU: i32 = 24;
 
+/// The signal that nobody can catch.
+const SIGKILL: i32 = 9;
+
 /// The signal of a process that ends itself, as one without memory does.
 const SIGABRT: i32 = 6;
 
@@ -161,7 +164,7 @@ impl Worker {
                 return Err(WorkerError::Stopped);
             }
             if Instant::now() >= until {
-                return Ok(Heard::Failed(Reason::Time));
+                return Ok(Heard::Failed(Reason::Late));
             }
             if !self.is_ready().map_err(WorkerError::Start)? {
                 continue;
@@ -251,6 +254,7 @@ fn reason_of(status: Option<ExitStatus>) -> Reason {
     match status.and_then(|status| status.signal()) {
         Some(SIGXCPU) => Reason::Time,
         Some(SIGABRT) => Reason::Memory,
+        Some(SIGKILL) => Reason::Killed,
         _ => Reason::Broke,
     }
 }
@@ -323,7 +327,7 @@ mod tests {
         for (script, reason) in [
             ("exit 0", Reason::Broke),
             (r"printf 't\005\000\000\000wal'", Reason::Broke),
-            ("kill -9 $$", Reason::Broke),
+            ("kill -9 $$", Reason::Killed),
             ("kill -ABRT $$", Reason::Memory),
             ("kill -XCPU $$", Reason::Time),
         ] {
@@ -337,7 +341,7 @@ mod tests {
         let time = Duration::from_millis(300);
         // Its child holds the pipe open.
         let (said, _) = said_within(time, "sleep 600 & kill -STOP $$", false);
-        assert_eq!(said.unwrap(), Err(Reason::Time));
+        assert_eq!(said.unwrap(), Err(Reason::Late));
         assert!(begun.elapsed() < Duration::from_secs(60));
     }
 

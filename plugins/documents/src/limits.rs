@@ -65,6 +65,12 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Pause before a document that could not be opened, or that changed while it was read, is tried again.
 pub const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// Times that a document is tried whose reader is killed or late.
+pub const TRIES_MAX: u32 = 3;
+
+/// Pause before such a document is tried again.
+pub const TRY_AFTER: Duration = Duration::from_secs(10);
+
 /// Pause between two looks at a wish to stop.
 pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 

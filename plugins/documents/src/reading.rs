@@ -10,7 +10,7 @@ use plugin_api::{FileInfo, HandlerError};
 use crate::{
     jailer::WorkerError,
     kept::{Digest, Table},
-    limits::{AGAIN_AFTER, DOCUMENT_MAX, PAUSE_MAX, PAUSE_MIN, SAVE_EVERY},
+    limits::{AGAIN_AFTER, DOCUMENT_MAX, PAUSE_MAX, PAUSE_MIN, SAVE_EVERY, TRY_AFTER},
     listed::{Entry, ReadDocument, State},
     reason::Reason,
     shared::{Shared, Work},
@@ -24,6 +24,8 @@ enum Outcome {
     Gone,
     /// It changes, or cannot be opened now.
     Again,
+    /// Its reader was killed or late, which may pass.
+    Later,
 }
 
 /// The error of the surroundings: it has nothing to do with the document.
@@ -54,6 +56,7 @@ pub(crate) fn run(shared: &Shared) {
             Ok(Outcome::Known(entry)) => shared.done(&name, Some(entry)),
             Ok(Outcome::Gone) => shared.done(&name, None),
             Ok(Outcome::Again) => shared.again(name, AGAIN_AFTER),
+            Ok(Outcome::Later) => shared.again(name, TRY_AFTER),
             Err(error) => {
                 if !shared.is_stopped() {
                     tracing::warn!(%error, "a document is read later");
@@ -122,7 +125,16 @@ fn read(shared: &Shared, name: &str) -> Result<Outcome, ReadingError> {
             if !is_unchanged(shared, &file)? {
                 return Ok(Outcome::Again);
             }
-            shared.kept.keep(digest, writing, read)?
+            match read {
+                // Nothing is kept of it: copies, and the document when it changes, are tried anew.
+                Err(reason) if reason.may_pass() && shared.may_try_again(name) => {
+                    return Ok(Outcome::Later);
+                }
+                Err(reason) if reason.may_pass() => {
+                    return Ok(Outcome::Known(unreadable(&file, digest, reason)));
+                }
+                read => shared.kept.keep(digest, writing, read)?,
+            }
         }
     };
     if !is_unchanged(shared, &file)? {
@@ -156,9 +168,13 @@ fn entry(file: &FileInfo, digest: Digest, table: &Table, length: u64) -> Entry {
 
 /// Returns the state of a document that is too large even to be told from others.
 fn too_large(file: &FileInfo) -> Entry {
+    unreadable(file, Digest::none(), Reason::Large)
+}
+
+fn unreadable(file: &FileInfo, digest: Digest, reason: Reason) -> Entry {
     Entry {
         version: file.version,
         size: file.size,
-        state: State::Unreadable(Digest::none(), Reason::Large),
+        state: State::Unreadable(digest, reason),
     }
 }

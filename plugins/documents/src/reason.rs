@@ -30,6 +30,12 @@ pub(crate) enum Reason {
     /// Its reader took all its time.
     #[error("its reader takes longer than it may")]
     Time,
+    /// Its reader had not ended after [`TIME_MAX`](crate::limits::TIME_MAX).
+    #[error("its reader had not ended after a minute")]
+    Late,
+    /// Its reader was killed by somebody else, such as a system without memory.
+    #[error("its reader was killed")]
+    Killed,
     /// Its reader came to its end without an answer.
     #[error("its reader breaks")]
     Broke,
@@ -50,6 +56,11 @@ const OF_WORKERS: [(u8, Reason); 7] = [
 ];
 
 impl Reason {
+    /// Returns true if it may have to do with the machine at that moment, and not with the document.
+    pub(crate) fn may_pass(self) -> bool {
+        matches!(self, Reason::Late | Reason::Killed)
+    }
+
     /// Returns the number of the reason in the protocol.
     pub(crate) fn number(self) -> u8 {
         let known = OF_WORKERS.iter().find(|(_, reason)| *reason == self);

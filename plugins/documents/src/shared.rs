@@ -1,7 +1,7 @@
 //! The state that the views, the handlers and the threads share: which documents there are, and which wait.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     path::PathBuf,
     sync::{
         Arc, Condvar, Mutex, OnceLock,
@@ -16,7 +16,7 @@ use plugin_host::lock;
 use crate::{
     jailer::Program,
     kept::{Digest, Kept},
-    limits::WAITING_MAX,
+    limits::{TRIES_MAX, WAITING_MAX},
     listed::{Entry, Listed, State},
 };
 
@@ -43,6 +43,8 @@ struct Queue {
     names: VecDeque<String>,
     /// Names that are in the queue, or are being read.
     known: HashSet<String>,
+    /// Documents whose readers were killed or late, and how often.
+    tries: HashMap<String, u32>,
     /// Names that are tried again later.
     later: Vec<(Instant, String)>,
     /// Digests that a document had and may have no longer.
@@ -137,6 +139,7 @@ impl Shared {
         );
         let mut queue = lock(&self.queue);
         queue.known.remove(name);
+        queue.tries.remove(name);
         queue.is_new = true;
         let before = match entry {
             Some(entry) => self.listed.put(name, entry),
@@ -180,6 +183,14 @@ impl Shared {
                 tracing::warn!(%error, "the text of a document that is gone cannot be removed");
             }
         }
+    }
+
+    /// Counts a reader that was killed or late. Returns true if the document may be tried again.
+    pub(crate) fn may_try_again(&self, name: &str) -> bool {
+        let mut queue = lock(&self.queue);
+        let tries = queue.tries.entry(name.to_owned()).or_default();
+        *tries += 1;
+        *tries < TRIES_MAX
     }
 
     /// Has a document tried again later.
