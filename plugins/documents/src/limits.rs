@@ -69,7 +69,7 @@ pub const AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub const TRIES_MAX: u32 = 3;
 
 /// Pause before such a document is tried again.
-pub const TRY_AFTER: Duration = Duration::from_secs(10);
+pub const TRY_AFTER: Duration = Duration::from_secs(3);
 
 /// Pause between two looks at a wish to stop.
 pub const LOOK_EVERY: Duration = Duration::from_millis(50);
