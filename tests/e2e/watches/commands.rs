@@ -73,7 +73,11 @@ fn failing_command_is_told_and_sets_the_code() {
 
 #[test]
 fn watch_that_fetches_is_listed_and_removed() {
-    let holder = noded().file("sea.jpg", "waves").start();
+    let holder = noded()
+        .file(".sixhopignore", "!.*\n")
+        .file(".profile.jpg", "of the holder's choice")
+        .file("sea.jpg", "waves")
+        .start();
     let node = noded().args(["--peer", &holder.url]).start();
     let run = |args: &[&str], code| ctl(node.home()).args(args).run().expect_code(code).stdout;
     run(&["watch", "*.jpg", "--fetch", "--count", "1"], 0);
@@ -81,6 +85,8 @@ fn watch_that_fetches_is_listed_and_removed() {
         let read = node.home().read("sea.jpg");
         read.ok_or_else(|| "not yet".to_owned())
     });
+    // It was told first, and is hidden here.
+    assert_eq!(node.home().read(".profile.jpg"), None);
     let list = run(&["watch", "--list"], 0);
     assert!(list.contains("fetches"), "{list}");
     for (args, code) in [

@@ -499,7 +499,9 @@ impl Asking {
             let Some((id, found)) = next else { return };
             let digest = found.hit.digest.as_deref();
             let digest = digest.and_then(|digest| node_wire::Digest::from_hex(digest).ok());
-            if let (Ok(name), Some(digest)) = (ShareName::parse(&found.hit.name), digest) {
+            if let (Ok(name), Some(digest)) = (ShareName::parse(&found.hit.name), digest)
+                && !is_hidden(&self.context, &name).await
+            {
                 let transfers = &self.context.transfers;
                 match transfers.start_content(&name, digest, Replace::Never).await {
                     Err(FetchError::Busy(_)) => {
@@ -526,6 +528,21 @@ impl std::fmt::Debug for Asking {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Asking").finish_non_exhaustive()
     }
+}
+
+/// Returns whether a file of this name would be hidden here. A holder chooses the names of what matches: what nobody sees
+/// is fetched by its name alone.
+async fn is_hidden(context: &Context, name: &ShareName) -> bool {
+    if !name.has_dot() {
+        return false;
+    }
+    let (share, own) = (Arc::clone(&context.share), name.clone());
+    let shares = context.disk.run(move || share.shares(&own)).await;
+    let is_hidden = !shares.unwrap_or(false);
+    if is_hidden {
+        tracing::info!(%name, "a match of a watch is not fetched: a part of its name begins with a dot");
+    }
+    is_hidden
 }
 
 /// Asks a peer: to hold the watches, or, if it cannot, for what it has.
