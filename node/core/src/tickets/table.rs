@@ -168,6 +168,9 @@ pub(crate) enum ClaimError {
     /// The claim ended.
     #[error("this download was left alone for too long; begin it again")]
     Ended,
+    /// The content is another one than that of which the taker has a part.
+    #[error("the content changed since this download began; begin it again")]
+    Changed,
     /// Too many ranges.
     #[error("this download is in too many parts; begin it again")]
     TooManyParts,
@@ -421,6 +424,10 @@ impl Record {
     ) -> Result<(), ClaimError> {
         let claim = self.claimed(hash, now)?;
         let is_other = |of: &Claimed| of.size != item.size || of.tag != item.tag;
+        // A taker that goes on would put two contents together.
+        if item.range.start > 0 && claim.of.as_ref().is_some_and(is_other) {
+            return Err(ClaimError::Changed);
+        }
         if claim.of.as_ref().is_none_or(is_other) {
             claim.of = Some(Claimed {
                 size: item.size,

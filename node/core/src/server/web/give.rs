@@ -216,6 +216,10 @@ fn not_claimed(error: &GiveError) -> Response {
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
             response
         }
+        GiveError::Claim(ClaimError::Changed) => {
+            let status = StatusCode::PRECONDITION_FAILED;
+            pages::plain(status, "The content changed", &sentence(&text))
+        }
         GiveError::Claim(ClaimError::TooManyParts) => {
             pages::plain(StatusCode::CONFLICT, "Too many parts", &sentence(&text))
         }
