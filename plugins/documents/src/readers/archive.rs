@@ -19,6 +19,7 @@ pub(super) fn read(zip: &mut Container, output: &mut Output<'_>) -> Result<(), R
         output.text(&name.replace(['\n', '\r'], " "))?;
         output.end_line()?;
     }
+    let (mut unreadable, mut has_readable) = (None, false);
     for (index, name) in names.iter().enumerate() {
         if name.ends_with('/') {
             continue;
@@ -26,9 +27,13 @@ pub(super) fn read(zip: &mut Container, output: &mut Output<'_>) -> Result<(), R
         let bytes = match zip.bytes_at(index) {
             Ok(bytes) => bytes,
             // The others may be readable, and the names are known.
-            Err(ReadError::Document(Reason::Encrypted | Reason::Damaged)) => continue,
+            Err(ReadError::Document(reason @ (Reason::Encrypted | Reason::Damaged))) => {
+                unreadable = unreadable.or(Some(reason));
+                continue;
+            }
             Err(error) => return Err(error),
         };
+        has_readable = true;
         if bytes.len() <= ENTRY_MAX
             && !bytes.contains(&0)
             && let Ok(text) = String::from_utf8(bytes)
@@ -37,5 +42,8 @@ pub(super) fn read(zip: &mut Container, output: &mut Output<'_>) -> Result<(), R
             output.text(&text)?;
         }
     }
-    Ok(())
+    match unreadable {
+        Some(reason) if !has_readable => Err(ReadError::Document(reason)),
+        _ => Ok(()),
+    }
 }

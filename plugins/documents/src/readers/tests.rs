@@ -476,15 +476,19 @@ fn an_encrypted_document_is_said_to_be() {
         ("META-INF/manifest.xml", manifest),
     ]);
     assert_eq!(parts(&document), Err(Reason::Encrypted));
-    let mut locked = docx("<w:p><w:t>x</w:t></w:p>");
-    // The flag of encryption, in the local and the central header of each entry.
-    for (signature, flags) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
-        let places: Vec<usize> = (0..locked.len() - 4)
-            .filter(|at| locked[*at..].starts_with(signature))
-            .collect();
-        places.into_iter().for_each(|at| locked[at + flags] |= 1);
+    for mut locked in [
+        docx("<w:p><w:t>x</w:t></w:p>"),
+        zipped(&[("a.txt", "a secret"), ("b.txt", "another")]),
+    ] {
+        // The flag of encryption, in the local and the central header of each entry.
+        for (signature, flags) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
+            let places: Vec<usize> = (0..locked.len() - 4)
+                .filter(|at| locked[*at..].starts_with(signature))
+                .collect();
+            places.into_iter().for_each(|at| locked[at + flags] |= 1);
+        }
+        assert_eq!(parts(&locked), Err(Reason::Encrypted));
     }
-    assert_eq!(parts(&locked), Err(Reason::Encrypted));
 }
 
 fn all() -> Vec<Vec<u8>> {
