@@ -47,8 +47,8 @@ struct Linked {
 pub(super) struct StaleNames {
     /// The known names.
     pub(super) names: Vec<String>,
-    /// The number of the file on its disk, if files of this number may have the file under other names.
-    pub(super) unknown: Option<u64>,
+    /// The file, if others of the share with its number on a disk may be names of it that are not known.
+    pub(super) unknown: Option<FileId>,
 }
 
 impl Links {
@@ -95,16 +95,28 @@ impl Links {
         }
     }
 
+    /// Notes that the file `id` had the name `name` when the share was searched for its names. If another file, or none,
+    /// has the name when it is looked at, the other names are stale.
+    pub(super) fn suppose(&mut self, name: &str, id: FileId) {
+        if self.names.contains_key(name) || self.names.len() >= LINKS_MAX {
+            return;
+        }
+        if let Some(linked) = self.files.get_mut(&id) {
+            linked.here.insert(name.to_owned());
+            self.names.insert(name.to_owned(), id);
+        }
+    }
+
     /// Forgets that the file `id` has the name `name`. Its other names have another stamp now.
     fn forget(&mut self, name: &str, id: FileId) {
         self.names.remove(name);
         if let Some(linked) = self.files.get_mut(&id) {
             linked.here.remove(name);
             if linked.here.is_empty() {
-                self.files.remove(&id);
-            } else {
-                self.stale.insert(id);
+                // It may have names that are not known, and that nobody has looked for.
+                linked.searched = 0;
             }
+            self.stale.insert(id);
         }
     }
 
@@ -123,15 +135,15 @@ impl Links {
         let stale = std::mem::take(&mut self.stale);
         let names_of = |id: FileId| {
             let linked = self.files.get_mut(&id)?;
-            let (_, inode) = id;
-            let unknown = linked.is_to_be_searched().then_some(inode);
+            let unknown = linked.is_to_be_searched().then_some(id);
             if unknown.is_some() {
                 linked.searched = linked.all;
             }
-            Some(StaleNames {
-                names: linked.here.iter().cloned().collect(),
-                unknown,
-            })
+            let names: Vec<String> = linked.here.iter().cloned().collect();
+            if names.is_empty() {
+                self.files.remove(&id);
+            }
+            Some(StaleNames { names, unknown })
         };
         stale.into_iter().filter_map(names_of).collect()
     }

@@ -93,14 +93,23 @@ impl<'c> Look<'c> {
             if stale.is_empty() {
                 return;
             }
-            let unknown: BTreeSet<u64> = stale.iter().filter_map(|stale| stale.unknown).collect();
+            let unknown = stale.iter().filter_map(|stale| stale.unknown);
+            let unknown: BTreeMap<u64, FileId> = unknown.map(|id| (id.1, id)).collect();
             let names = stale.into_iter().flat_map(|stale| stale.names);
             let mut names: BTreeSet<String> = names.collect();
             if !unknown.is_empty() {
                 let view = self.catalogue.view();
                 let files = view.from("");
-                let files = files.filter(|file| unknown.contains(&file.meta.stamp.inode));
-                names.extend(files.map(|file| file.name()));
+                let found = files.filter_map(|file| {
+                    let id = unknown.get(&file.meta.stamp.inode)?;
+                    Some((file.name(), *id))
+                });
+                let found: Vec<(String, FileId)> = found.collect();
+                let mut work = self.work();
+                for (name, id) in found {
+                    work.links.suppose(&name, id);
+                    names.insert(name);
+                }
             }
             for name in names {
                 self.again(&name);

@@ -49,7 +49,8 @@ fn a_name_that_comes_or_goes_makes_the_other_names_stale() {
 fn unknown_names_are_searched_once_for_a_number_of_names() {
     let mut links = Links::default();
     links.note_file("a", Some(&file(7, 2)));
-    let searched = |links: &mut Links| links.take_stale().iter().any(|it| it.unknown == Some(7));
+    let id = file(7, 2).id();
+    let searched = |links: &mut Links| links.take_stale().iter().any(|it| it.unknown == Some(id));
     assert!(searched(&mut links));
     links.note_file("a", Some(&file(7, 2)));
     assert!(!searched(&mut links), "the other name is outside the share");
@@ -198,9 +199,13 @@ impl World {
         for stale in self.links.take_stale() {
             let names = stale.names.iter().map(|name| name.parse().unwrap());
             let mut names: BTreeSet<u8> = names.collect();
-            let has = |file: &OnDisk| Some(file.shown().inode) == stale.unknown;
-            let unknown = self.known.iter().filter(|(_, file)| has(file));
-            names.extend(unknown.map(|(name, _)| *name));
+            if let Some(id) = stale.unknown {
+                let has = |file: &OnDisk| file.shown().inode == id.1;
+                for (name, _) in self.known.iter().filter(|(_, file)| has(file)) {
+                    self.links.suppose(&name.to_string(), id);
+                    names.insert(*name);
+                }
+            }
             for name in names {
                 self.look_at(name, &mut before);
             }
