@@ -29,7 +29,7 @@ const PAGE: u32 = 100;
 /// Seconds that one call waits for matches.
 const SECONDS: u32 = 20;
 
-/// The first call waits so many seconds; then it is told which nodes are asked, and how.
+/// Seconds that the first call waits. Then `ctl` says which nodes are asked, and how.
 const FIRST_SECONDS: u32 = 2;
 
 /// The pause before a node that does not answer any more is looked for again.
